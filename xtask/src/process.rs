@@ -1,0 +1,108 @@
+//! Running programs, and getting those that are missing.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::workspace;
+
+/// A program to be started in the root of the checkout.
+pub(crate) fn program(name: impl AsRef<Path>, args: &[&str]) -> Command {
+    let mut command = Command::new(name.as_ref());
+    command.args(args).current_dir(workspace());
+    command
+}
+
+/// The cargo that runs this, or the one on the path.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command =
+        program(env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from), args);
+    // What cargo told this program about its own package is not for the next one: build scripts that watch these
+    // variables would run anew each time.
+    for (name, _) in env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs to the end, in sight: what is run is printed first, what it prints follows.
+pub(crate) fn run(mut command: Command) -> Result<()> {
+    let line = line(&command);
+    println!("$ {line}");
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+    ensure!(status.success(), "`{line}` failed: {status}");
+    Ok(())
+}
+
+/// Whether the command succeeds, out of sight.
+pub(crate) fn succeeds(mut command: Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// The command as one would type it.
+fn line(command: &Command) -> String {
+    let name = Path::new(command.get_program());
+    let name = name.file_name().unwrap_or(name.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// Makes sure that a program works: if `probe` fails, installs the Debian package that has it, or says how to.
+pub(crate) fn need(what: &str, probe: Command, package: &str) -> Result<()> {
+    if succeeds(probe) {
+        return Ok(());
+    }
+    let by_hand = format!("apt-get install --yes --no-install-recommends {package}");
+    if !succeeds(program("apt-get", &["--version"])) {
+        bail!("{what} is missing; on Debian: `{by_hand}`");
+    }
+    if !is_root()? {
+        bail!("{what} is missing; run `{by_hand}` as root, then try again");
+    }
+    println!("{what} is missing: installing the Debian package {package}.");
+    let apt = |args: &[&str]| {
+        let mut command = program("apt-get", args);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        run(command)
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&["install", "--yes", "--quiet", "--no-install-recommends", package])
+}
+
+fn is_root() -> Result<bool> {
+    let id = program("id", &["-u"]).output().context("cannot ask `id -u` who runs this")?;
+    Ok(id.stdout.trim_ascii() == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_one_would_type_it() {
+        assert_eq!(line(&program("/usr/bin/env", &["FOO=1", "true"])), "env FOO=1 true");
+    }
+
+    #[test]
+    fn a_failure_names_the_command() {
+        assert_eq!(
+            run(program("false", &["--now"])).unwrap_err().to_string(),
+            "`false --now` failed: exit status: 1"
+        );
+        let missing = run(program("no-such-program", &[])).unwrap_err();
+        assert_eq!(missing.to_string(), "cannot start `no-such-program`");
+    }
+
+    #[test]
+    fn what_works_is_not_installed() {
+        need("true", program("true", &[]), "no-such-package").unwrap();
+    }
+}

@@ -1,0 +1,60 @@
+//! The commands around the release binary.
+
+use anyhow::Result;
+
+use crate::process::{cargo, program, run as process};
+use crate::target;
+
+/// Serves, with the page at the default address unless the arguments say otherwise.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    build()?;
+    println!(
+        "Dispatch: http://127.0.0.1:24203/ unless the arguments or the configuration name another address."
+    );
+    let mut serve = program(target().join("release/dispatch"), &["serve"]);
+    serve.args(passed_on(args));
+    process(serve)
+}
+
+/// Kills the server over and over and checks what is left.
+pub(crate) fn crash(args: &[String]) -> Result<()> {
+    build()?;
+    tool("crash", args)
+}
+
+/// Measures the server.
+pub(crate) fn bench(args: &[String]) -> Result<()> {
+    build()?;
+    tool("bench", args)
+}
+
+fn build() -> Result<()> {
+    process(cargo(&["build", "--release", "--package", "dispatch"]))
+}
+
+fn tool(name: &str, args: &[String]) -> Result<()> {
+    let mut tool = cargo(&["run", "--release", "--package", "dispatch-bench", "--bin", name, "--"]);
+    tool.args(passed_on(args));
+    process(tool)
+}
+
+/// The arguments for the other program: a leading `--` only set them apart from ours.
+fn passed_on(args: &[String]) -> &[String] {
+    match args {
+        [first, rest @ ..] if first == "--" => rest,
+        args => args,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_separator_is_ours() {
+        let args = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(passed_on(&args(&["--", "--port", "1", "--"])), args(&["--port", "1", "--"]));
+        assert_eq!(passed_on(&args(&["--port", "1"])), args(&["--port", "1"]));
+        assert_eq!(passed_on(&args(&[])), args(&[]));
+    }
+}
