@@ -1,0 +1,135 @@
+//! Rule 7, and what queueing, stopping and closing do to each other.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use std::sync::Arc;
+
+use serde_json::json;
+use support::*;
+use tokio::sync::Notify;
+use wire::{AgentEvent, ConversationId, ConversationStatus};
+
+fn id() -> ConversationId {
+    ConversationId::new("c")
+}
+
+#[tokio::test]
+async fn it_steers_the_running_turn_after_the_tool_results() {
+    let world = world();
+    world.plays(vec![vec![call("a", "obey", json!({"sleep": 200})), tools()]]);
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "step-complete").await;
+    let first = world.engine.queue(&id(), "look left".to_owned()).await.unwrap();
+    assert!(first.started.is_none());
+    let second = world.engine.queue(&id(), "then right".to_owned()).await.unwrap();
+    assert_eq!(
+        second.queue.iter().map(|message| message.text.as_str()).collect::<Vec<_>>(),
+        ["look left", "then right"]
+    );
+    let rest = turn(&mut watcher).await;
+    assert_eq!(
+        kinds(&rest),
+        ["tool-result", "steering", "text-delta", "step-complete", "done", "turn-sealed"]
+    );
+    assert_eq!(said(&rest), "you said: look left\n\nthen right");
+    assert_eq!(world.history("c").await[3], json!({"type": "text", "text": "look left\n\nthen right"}));
+    assert!(world.queued("c").await.is_empty());
+}
+
+#[tokio::test]
+async fn it_starts_the_next_turn_when_no_tool_was_called() {
+    let world = world();
+    let gate = Arc::new(Notify::new());
+    world.plays(vec![vec![text("one"), Play::Gate(gate.clone()), stop()]]);
+    let mut statuses = world.engine.statuses();
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "text-delta").await;
+    world.engine.queue(&id(), "and two".to_owned()).await.unwrap();
+    gate.notify_one();
+    turn(&mut watcher).await;
+    let next = turn(&mut watcher).await;
+    assert_eq!(said(&next), "you said: and two");
+    assert_eq!(kinds(&next)[0], "user-message", "no steering: the next turn's prompt says it");
+    world.settled().await;
+    let mut seen = Vec::new();
+    while let Ok(change) = statuses.try_recv() {
+        seen.push(change.status);
+    }
+    assert_eq!(
+        seen,
+        [ConversationStatus::Active, ConversationStatus::Active, ConversationStatus::Idle],
+        "no idle between a turn and the one that carries on"
+    );
+}
+
+#[tokio::test]
+async fn a_stop_leaves_it_queued_and_the_next_message_takes_it_along() {
+    let world = world();
+    let never = Arc::new(Notify::new());
+    world.plays(vec![vec![text("one"), Play::Gate(never), stop()]]);
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "text-delta").await;
+    world.engine.queue(&id(), "left behind".to_owned()).await.unwrap();
+    assert!(world.engine.stop(&id()).await.unwrap());
+    let rest = turn(&mut watcher).await;
+    assert_eq!(reason(&rest), "aborted");
+    world.settled().await;
+    assert_eq!(world.queued("c").await, ["left behind"]);
+    assert!(!world.engine.stop(&id()).await.unwrap(), "nothing is running");
+    let queued = world.engine.queue(&id(), "and this".to_owned()).await.unwrap();
+    assert!(queued.queue.is_empty());
+    let events = turn(&mut queued.started.unwrap().watcher).await;
+    assert_eq!(said(&events), "you said: left behind\n\nand this");
+    assert!(world.queued("c").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_close_ends_the_turn_empties_the_queue_and_stays_closed() {
+    let world = world();
+    let never = Arc::new(Notify::new());
+    world.plays(vec![vec![text("one"), Play::Gate(never), stop()]]);
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "text-delta").await;
+    world.engine.queue(&id(), "too late".to_owned()).await.unwrap();
+    let mut statuses = world.engine.statuses();
+    assert!(world.engine.close(&id()).await.unwrap());
+    turn(&mut watcher).await;
+    world.settled().await;
+    assert!(world.queued("c").await.is_empty());
+    let conversation = store::Store::conversation(&*world.store, &id()).await.unwrap().unwrap();
+    assert_eq!(conversation.meta.status, ConversationStatus::Closed);
+    assert_eq!(statuses.try_recv().unwrap().status, ConversationStatus::Closed);
+    assert!(statuses.try_recv().is_err(), "a late settle does not make it idle");
+    assert!(!world.engine.close(&ConversationId::new("unknown")).await.unwrap());
+    let unknown = store::Store::conversation(&*world.store, &ConversationId::new("unknown")).await.unwrap();
+    assert_eq!(unknown, None, "closing does not create");
+}
+
+#[tokio::test]
+async fn a_second_message_while_a_turn_runs_is_refused_and_changes_nothing() {
+    let world = world();
+    let gate = Arc::new(Notify::new());
+    world.plays(vec![vec![text("one"), Play::Gate(gate.clone()), stop()]]);
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "text-delta").await;
+    assert_eq!(world.send("c", "me too").await.err(), Some(engine::Error::TurnActive));
+    gate.notify_one();
+    turn(&mut watcher).await;
+    assert_eq!(world.history("c").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_tool_that_hangs_and_keeps_its_result() {
+    let world = world();
+    world.plays(vec![vec![call("a", "obey", json!({"output": "…", "hang": true})), tools()]]);
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "tool-output").await;
+    world.engine.stop(&id()).await.unwrap();
+    let rest = turn(&mut watcher).await;
+    let result = rest.iter().find_map(|event| match event {
+        AgentEvent::ToolResult { content, .. } => Some(content.as_str()),
+        _ => None,
+    });
+    assert_eq!((result, reason(&rest)), (Some("cancelled after half of it"), "aborted"));
+}
