@@ -1,0 +1,104 @@
+//! The HTTP routes, one file for each group.
+
+mod chat;
+mod conversations;
+mod models;
+mod page;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+use wire::ErrorCode;
+use wire::transport::HealthResponse;
+
+use crate::answer::Refusal;
+use crate::{App, access, socket};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Everything, with upgrades on any path.
+pub(crate) fn http(app: App) -> Router {
+    let router = Router::new()
+        .route("/", get(page::page))
+        .route("/health", get(health))
+        .route("/models", get(models::list))
+        .route("/chat", post(chat::send))
+        .route("/conversations", get(conversations::list))
+        .route("/conversations/{id}", get(conversations::history))
+        .route("/conversations/{id}/metrics", get(conversations::metrics))
+        .route("/conversations/{id}/stop", post(conversations::stop))
+        .route("/conversations/{id}/close", post(conversations::close))
+        .route("/conversations/{id}/queue", post(conversations::queue))
+        .method_not_allowed_fallback(no_such_method)
+        .fallback(no_such_route)
+        .layer(from_fn_with_state(app.clone(), upgrade));
+    dressed(router, app)
+}
+
+/// Upgrades only: the contract's separate port.
+pub(crate) fn ws_only(app: App) -> Router {
+    let router = Router::new().fallback(upgrade_required).layer(from_fn_with_state(app.clone(), upgrade));
+    dressed(router, app)
+}
+
+fn dressed(router: Router<App>, app: App) -> Router {
+    let trace = TraceLayer::new_for_http().make_span_with(|request: &Request| {
+        let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+        // The path alone: a query can hold a key.
+        tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id)
+    });
+    router
+        .layer(from_fn_with_state(app.clone(), access::guard))
+        .layer(from_fn(no_sniffing))
+        .layer(trace)
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .with_state(app)
+}
+
+async fn health() -> Json<HealthResponse> {
+    Json(HealthResponse { ok: true })
+}
+
+async fn no_such_route(request: Request) -> Refusal {
+    let message = format!("nothing here: {} {}", request.method(), request.uri().path());
+    Refusal::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
+}
+
+async fn no_such_method(request: Request) -> Refusal {
+    let message = format!("{} does not take {}", request.uri().path(), request.method());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::NotFound, message)
+}
+
+async fn upgrade_required() -> Response {
+    let refusal =
+        Refusal::new(StatusCode::UPGRADE_REQUIRED, ErrorCode::InvalidRequest, "expected a WebSocket upgrade");
+    ([("upgrade", "websocket")], refusal).into_response()
+}
+
+/// Answers a WebSocket upgrade, whatever its path.
+async fn upgrade(State(app): State<App>, request: Request, next: Next) -> Response {
+    if !socket::is_upgrade(request.headers()) {
+        return next.run(request).await;
+    }
+    let (mut parts, _) = request.into_parts();
+    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => socket::accept(app, upgrade),
+        Err(rejection) => {
+            Refusal::new(rejection.status(), ErrorCode::InvalidRequest, rejection.body_text()).into_response()
+        }
+    }
+}
+
+async fn no_sniffing(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let value = axum::http::HeaderValue::from_static("nosniff");
+    response.headers_mut().insert("x-content-type-options", value);
+    response
+}
