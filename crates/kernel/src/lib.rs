@@ -19,4 +19,4 @@ pub use message::{Message, Part};
 pub use provider::{Failure, FinishReason, ModelInfo, Provider, ProviderEvent, Request};
 pub use reconcile::{INTERRUPTED, reconcile};
 pub use tool::{Tool, ToolContext, ToolOutput, ToolResult, ToolSpec};
-pub use turn::{DoneReason, Input, Options, Outcome, Output, RetryPolicy, Start, Turn};
+pub use turn::{ABORTED, DoneReason, Input, Options, Outcome, Output, RetryPolicy, Start, Turn};

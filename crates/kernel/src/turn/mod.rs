@@ -21,7 +21,7 @@ pub use retry::RetryPolicy;
 use step::{Call, CallState, Open, Step};
 
 /// What a call that never ran, or did not end in time, gets as its result when the turn is stopped.
-const ABORTED: &str = "Aborted";
+pub const ABORTED: &str = "Aborted";
 
 /// Tells readers of live output that there was more than they are shown.
 const LIVE_OUTPUT_ENDS: &str =
