@@ -39,14 +39,27 @@ fn processors() -> usize {
 
 fn start(base: &Path) {
     let dir = tempfile::tempdir_in(base).unwrap();
-    let before = resident_kib();
-    for what in ["open, nothing there", "open, closed before"] {
+    let opened = |what: &str, dir: &Path| {
+        let before = resident_kib();
         let began = Instant::now();
-        let (store, _) = Sqlite::open(dir.path()).unwrap();
-        let took = began.elapsed();
-        println!("{what:<44} {:>9}   {} KiB more resident", show(took), resident_kib() - before);
-        drop(store);
+        let (store, _) = Sqlite::open(dir).unwrap();
+        let took = show(began.elapsed());
+        let now = resident_kib();
+        println!("{what:<52} {took:>9}   {now} KiB resident, {} of them by that", now.saturating_sub(before));
+        store
+    };
+    drop(opened("open, nothing there", dir.path()));
+    let store = opened("open, closed before", dir.path());
+    // What a kill leaves behind is what the files are while the store is open.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(fill(&store, "c", 20_000));
+    runtime.block_on(turn(&store, "c", 1));
+    let killed = tempfile::tempdir_in(base).unwrap();
+    let mut wal = 0;
+    for file in ["dispatch.db", "dispatch.db-wal"] {
+        wal = std::fs::copy(dir.path().join(file), killed.path().join(file)).unwrap();
     }
+    drop(opened(&format!("open, killed with a WAL of {} KiB and an open turn", wal >> 10), killed.path()));
     println!();
 }
 

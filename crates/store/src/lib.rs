@@ -158,9 +158,15 @@ pub struct Recovery {
 pub trait Store: Send + Sync + 'static {
     /// Opens a turn and writes its prompt. Refused with [`Error::TurnOpen`] while another one is open, unless that
     /// one was left behind by a seal that failed: then it is sealed first, as at a start-up.
+    ///
+    /// A carried message that is not in the queue is an [`Error::Misfit`], and so is a turn id that was used before.
     fn begin_turn(&self, begin: BeginTurn) -> BoxFuture<'_, Result<Begun, Error>>;
 
     /// Writes to the journal of an open turn, in order, all or nothing.
+    ///
+    /// What does not fit is an [`Error::Misfit`]: a seq that is not the next one (or that of the open chunk, as long as
+    /// there is one), a message that is neither the last one nor the next, a second call or result of an id, a second
+    /// row of a step, the delivery of a message that is not in the queue.
     fn journal(
         &self,
         conversation: &ConversationId,
@@ -168,14 +174,15 @@ pub trait Store: Send + Sync + 'static {
         ops: Vec<LogOp>,
     ) -> BoxFuture<'_, Result<(), Error>>;
 
-    /// Ends a turn: closes what is open, makes it visible with its metrics, and waits for the disk.
+    /// Ends a turn: closes what is open, makes it visible with its metrics, and waits for the disk. Readers may see
+    /// the turn a little before that.
     ///
     /// The metrics are the journalled steps plus what the seal says. If it fails, the turn stays open in the log and
     /// is sealed by the next [`Store::begin_turn`] of the conversation, or at the next start-up.
     fn seal(&self, seal: Seal) -> BoxFuture<'_, Result<Sealed, Error>>;
 
     /// Appends to a conversation's queue and returns the whole of it. Durable (fsync) when it returns. Creates the
-    /// conversation if it does not exist.
+    /// conversation if it does not exist. An id that is in the queue already is an [`Error::Misfit`].
     fn enqueue(
         &self,
         conversation: &ConversationId,
@@ -193,10 +200,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<QueuedMessage>, Error>>;
 
     /// Marks a conversation as closed and empties its queue; an open turn stays open. Says whether the conversation
-    /// exists; one that does not is not created.
+    /// exists; one that does not is not created. Durable (fsync) when it returns.
     fn close(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<bool, Error>>;
 
-    /// Changes a setting. Does not count as activity.
+    /// Changes a setting. Does not count as activity. Durable (fsync) when it returns.
     fn set(
         &self,
         conversation: &ConversationId,
@@ -210,7 +217,8 @@ pub trait Store: Send + Sync + 'static {
     /// The list, the last active first; of two active at the same time, the older conversation first.
     fn conversations(&self, filter: Filter) -> BoxFuture<'_, Result<Vec<ConversationMeta>, Error>>;
 
-    /// A part of the history, ascending; of sealed turns only. Empty for a conversation that does not exist.
+    /// A part of the history, ascending; of sealed turns only. Empty for a conversation that does not exist. In the
+    /// place of a chunk that cannot be read stands an `error` chunk that says so.
     fn chunks(&self, id: &ConversationId, window: Window) -> BoxFuture<'_, Result<Vec<StoredRow>, Error>>;
 
     /// The whole history as messages, grouped by message number, with what providers want back; of sealed turns only,

@@ -24,7 +24,7 @@ const BALLAST: &str = "ballast";
 fn on_a_small_disk() {
     in_a_process(
         "a full disk",
-        "mount -t tmpfs -o size=2m tmpfs \"$DISPATCH_STORE_TEST_DIRECTORY\"",
+        "mount -t tmpfs -o size=12m tmpfs \"$DISPATCH_STORE_TEST_DIRECTORY\"",
         "unshare -rm",
     );
 }
@@ -32,7 +32,7 @@ fn on_a_small_disk() {
 #[test]
 fn with_a_limit_on_the_size_of_files() {
     // Without the trap, the process would be killed.
-    in_a_process("a full file", "trap '' XFSZ && ulimit -S -f 2048", "");
+    in_a_process("a full file", "trap '' XFSZ && ulimit -S -f 8192", "");
 }
 
 /// Runs [`fills_the_disk`] in a process of its own, after a command that may not be possible everywhere.
@@ -70,7 +70,9 @@ async fn fills_the_disk() {
         "a full disk" => matches!(error, Error::Full(_)),
         _ => matches!(error, Error::Io(_)),
     };
-    std::fs::write(dir.join(BALLAST), vec![0; 700_000]).unwrap();
+    if how == "a full disk" {
+        std::fs::write(dir.join(BALLAST), vec![0; 10_000_000]).unwrap();
+    }
     let (store, _) = Sqlite::open(dir).unwrap();
     begin(&store, "before", "t0").await;
     seal(&store, "before", "t0").await.unwrap();
@@ -130,6 +132,13 @@ async fn fills_the_disk() {
         [&turn_id("t1"), &turn_id("t2")]
     );
     drop(store);
+    if how == "a full disk" {
+        // Not even the files that SQLite makes to open a log have room.
+        let _ = std::fs::write(dir.join(BALLAST), vec![0; 12_000_000]);
+        let refused = Sqlite::open(dir).err();
+        assert!(is_full(refused.as_ref().unwrap()), "{refused:?}");
+        std::fs::remove_file(dir.join(BALLAST)).unwrap();
+    }
     let conn = rusqlite::Connection::open(dir.join("dispatch.db")).unwrap();
     let check: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");

@@ -260,7 +260,7 @@ async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn sqlite_and_memory_agree(actions in prop::collection::vec((any::<bool>(), action()), 1..50)) {

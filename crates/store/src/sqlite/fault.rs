@@ -29,13 +29,15 @@ impl From<rusqlite::Error> for Fault {
 
 /// The error that a caller sees.
 pub(super) fn translate(error: &rusqlite::Error) -> Error {
-    let text = error.to_string();
-    let Some(code) = error.sqlite_error_code() else {
+    let Some(cause) = error.sqlite_error() else {
         // What remains are values of a wrong type: only a file that somebody else changed has them.
-        return Error::Corrupt(text);
+        return Error::Corrupt(error.to_string());
     };
-    match code {
+    let text = format!("{error} (SQLite code {})", cause.extended_code);
+    match cause.code {
         ErrorCode::DiskFull => Error::Full(text),
+        // The file that readers and writer share could not be made larger.
+        ErrorCode::SystemIoFailure if cause.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full(text),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch => {
             Error::Corrupt(text)
         }

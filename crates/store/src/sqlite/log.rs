@@ -2,46 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
-use kernel::{DoneReason, Entry, Growth, LogOp, TextKind};
-use rusqlite::{Connection, OptionalExtension, params};
-use wire::{Chunk, ConversationId, QueuedMessage, Role, StepMetrics, TurnId, Usage};
+use kernel::{DoneReason, Entry, LogOp};
+use rusqlite::{Connection, params};
+use wire::{Chunk, ConversationId, QueuedMessage, Role, TurnId};
 
 use super::fault::Fault;
-use super::schema::{chunk_bound, chunk_id, seq_of, signed};
+use super::insert::{self, Encoded};
+use super::open::{Open, Parts};
+use super::schema::signed;
 use super::{read, row};
 use crate::open_turn::OpenTurn;
 use crate::{BeginTurn, Begun, Error, Recovery, Seal, Sealed, Setting, title};
 
 /// So many rows of complete chunks may lie in `parts` before they are removed.
 const STALE_PARTS: usize = 1024;
-
-/// A chunk as its row holds it. Made by the caller, so that the writer does not spend its time on JSON.
-pub(super) struct Encoded {
-    body: String,
-    replay: Option<String>,
-}
-
-impl Encoded {
-    /// The row of a write to the journal, if it is a chunk.
-    pub(super) fn row_of(op: &LogOp) -> Result<Option<Self>, Error> {
-        match op {
-            LogOp::Append(entry) | LogOp::Deliver(entry, _) => Self::of(entry).map(Some),
-            LogOp::Grow(_) | LogOp::Step(_) => Ok(None),
-        }
-    }
-
-    fn of(entry: &Entry) -> Result<Self, Error> {
-        Self::new(&entry.chunk, entry.replay.as_ref())
-    }
-
-    fn new(chunk: &Chunk, replay: Option<&serde_json::Value>) -> Result<Self, Error> {
-        let misfit = |error| Error::Misfit(format!("a chunk cannot be written as JSON: {error}"));
-        Ok(Self {
-            body: serde_json::to_string(chunk).map_err(misfit)?,
-            replay: replay.map(serde_json::to_string).transpose().map_err(misfit)?,
-        })
-    }
-}
 
 /// The connection that writes, and what it knows about the open turns.
 ///
@@ -60,26 +34,8 @@ pub(super) struct Log {
     left_behind: HashMap<ConversationId, TurnId>,
     /// The id of the next row of `parts`.
     next_part: i64,
-    /// How many rows of `parts` belong to complete chunks, at least.
+    /// About how many rows of `parts` belong to complete chunks.
     stale_parts: usize,
-}
-
-struct Open {
-    /// The key of the conversation.
-    conversation: i64,
-    /// The key of the turn.
-    key: i64,
-    turn: OpenTurn,
-    /// Where in `parts` the open chunk begins, and how many rows it has.
-    parts: Option<Parts>,
-    /// What the open chunk has grown by in the running transaction.
-    unwritten: Option<String>,
-}
-
-#[derive(Clone, Copy)]
-struct Parts {
-    first: i64,
-    rows: usize,
 }
 
 /// How a turn ends.
@@ -157,20 +113,24 @@ impl Log {
             )?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
-        let parts: bool = self.conn.query_row("SELECT EXISTS (SELECT 1 FROM parts)", [], |row| row.get(0))?;
         let mut recovery = Recovery::default();
-        if found.is_empty() && !parts {
-            return Ok(recovery);
+        if !found.is_empty() {
+            self.begin()?;
+            for id in found {
+                let id = ConversationId::new(id);
+                let (turn, synthesised) = self.interrupt(&id, now)?;
+                recovery.turns.extend(turn.map(|turn| (id, turn)));
+                recovery.synthesised_results += synthesised;
+            }
+            self.commit()?;
         }
-        self.begin()?;
-        for id in found {
-            let id = ConversationId::new(id);
-            let (turn, synthesised) = self.interrupt(&id, now)?;
-            recovery.turns.extend(turn.map(|turn| (id, turn)));
-            recovery.synthesised_results += synthesised;
+        self.next_part =
+            self.conn.query_row("SELECT coalesce(max(id), 0) + 1 FROM parts", [], |row| row.get(0))?;
+        // No chunk is open, so none is needed. But a log that nothing can be added to can still be read.
+        self.stale_parts = usize::try_from(self.next_part - 1).unwrap_or(STALE_PARTS);
+        if self.stale_parts > 0 {
+            self.try_to_remove_stale_parts();
         }
-        self.conn.execute("DELETE FROM parts", [])?;
-        self.commit()?;
         Ok(recovery)
     }
 
@@ -210,8 +170,8 @@ impl Log {
             .execute(params![conversation, turn.as_str(), signed(*at)])?;
         let key = self.conn.last_insert_rowid();
         let (seq, message) = (last_seq + 1, last_message + 1);
-        let prompt = Encoded::new(&Chunk::Text { text: text.clone() }, None).map_err(Fault::Failed)?;
-        insert_chunk(&self.conn, conversation, key, (seq, message, Role::User), &prompt)?;
+        let prompt = Encoded::chunk(&Chunk::Text { text: text.clone() }, None).map_err(Fault::Failed)?;
+        insert::chunk(&self.conn, conversation, key, (seq, message, Role::User), &prompt)?;
         take_from_queue(&self.conn, conversation, carries)?;
         let turn = OpenTurn::new(turn.clone(), seq, message);
         self.touched.push(id.clone());
@@ -240,14 +200,14 @@ impl Log {
                 }
                 (LogOp::Append(entry), Some(row)) => {
                     self.stale_parts += open.complete_growth();
-                    insert_chunk(&self.conn, open.conversation, open.key, place(entry), row)?;
+                    insert::chunk(&self.conn, open.conversation, open.key, place(entry), row)?;
                 }
                 (LogOp::Deliver(entry, carried), Some(row)) => {
                     take_from_queue(&self.conn, open.conversation, carried)?;
-                    insert_chunk(&self.conn, open.conversation, open.key, place(entry), row)?;
+                    insert::chunk(&self.conn, open.conversation, open.key, place(entry), row)?;
                 }
                 (LogOp::Step(metrics), _) => {
-                    insert_step(&self.conn, open.key, step, metrics)?;
+                    insert::step(&self.conn, open.key, step, metrics)?;
                     step += 1;
                 }
                 (LogOp::Append(_) | LogOp::Deliver(..), None) => {
@@ -329,9 +289,12 @@ impl Log {
     ///
     /// Only whole ranges at the beginning of the table go: their pages are freed, not rewritten.
     pub(super) fn sweep(&mut self) {
-        if self.stale_parts < STALE_PARTS {
-            return;
+        if self.stale_parts >= STALE_PARTS {
+            self.try_to_remove_stale_parts();
         }
+    }
+
+    fn try_to_remove_stale_parts(&mut self) {
         if let Err(fault) = self.remove_stale_parts() {
             tracing::warn!(
                 ?fault,
@@ -375,12 +338,12 @@ impl Log {
         let Some(mut open) = self.open.remove(id) else {
             return Err(Fault::Failed(Error::Corrupt("an open turn is gone".to_owned())));
         };
-        let grown = if open.turn.growing().is_some() { self.grown_text(&open)? } else { String::new() };
+        let grown = if open.turn.growing().is_some() { open.grown_text(&self.conn)? } else { String::new() };
         self.stale_parts += open.complete_growth();
         let closing = open.turn.close(&grown);
         for entry in &closing.entries {
             let row = Encoded::of(entry).map_err(Fault::Failed)?;
-            insert_chunk(&self.conn, open.conversation, open.key, place(entry), &row)?;
+            insert::chunk(&self.conn, open.conversation, open.key, place(entry), &row)?;
         }
         let last_seq = open.turn.last_seq();
         self.conn
@@ -415,23 +378,6 @@ impl Log {
         Ok((last_seq, closing.synthesised))
     }
 
-    /// All that the open chunk of a turn has grown by.
-    fn grown_text(&self, open: &Open) -> Result<String, Fault> {
-        let mut text = String::new();
-        if let Some(parts) = open.parts {
-            let mut select = self.conn.prepare_cached(
-                "SELECT text FROM parts WHERE id >= ? AND conversation = ? AND seq = ? ORDER BY id",
-            )?;
-            let mut rows =
-                select.query(params![parts.first, open.conversation, signed(open.turn.last_seq())])?;
-            while let Some(row) = rows.next()? {
-                text.push_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
-            }
-        }
-        text.push_str(open.unwritten.as_deref().unwrap_or_default());
-        Ok(text)
-    }
-
     /// Writes what open chunks have grown by in this transaction: one row each, however often they grew.
     fn write_growth(&mut self) -> Result<(), Fault> {
         if self.grown.is_empty() {
@@ -449,7 +395,7 @@ impl Log {
                 open.conversation,
                 signed(open.turn.last_seq()),
                 signed(open.turn.last_message()),
-                kind_name(kind),
+                insert::kind_name(kind),
                 text,
             ])?;
             self.next_part += 1;
@@ -476,84 +422,11 @@ impl Log {
         if self.open.contains_key(id) {
             return Ok(());
         }
-        if let Some(open) = self.load(id)? {
+        if let Some(open) = Open::load(&self.conn, id)? {
             self.open.insert(id.clone(), open);
         }
         self.dropped.remove(id);
         Ok(())
-    }
-
-    fn load(&self, id: &ConversationId) -> Result<Option<Open>, Fault> {
-        let found = self
-            .conn
-            .prepare_cached(
-                "SELECT c.key, c.last_seq, c.last_message, t.key, t.id
-                 FROM conversations c JOIN turns t ON t.conversation = c.key AND t.sealed_at IS NULL
-                 WHERE c.id = ?",
-            )?
-            .query_row([id.as_str()], |row| {
-                Ok((
-                    row.get(0)?,
-                    row::number(row, 1)?,
-                    row::number(row, 2)?,
-                    row.get(3)?,
-                    row.get::<_, String>(4)?,
-                ))
-            })
-            .optional()?;
-        let Some((conversation, sealed, last_message, key, turn)) = found else { return Ok(None) };
-        let prompt = sealed + 1;
-        let mut turn = OpenTurn::new(TurnId::new(turn), prompt, last_message + 1);
-        self.load_chunks(conversation, prompt, &mut turn)?;
-        let parts = self.load_parts(conversation, &mut turn)?;
-        for step in read::steps_of(&self.conn, key)? {
-            turn.replay(LogOp::Step(step));
-        }
-        Ok(Some(Open { conversation, key, turn, parts, unwritten: None }))
-    }
-
-    fn load_chunks(&self, conversation: i64, after: u64, turn: &mut OpenTurn) -> Result<(), Fault> {
-        let mut select = self.conn.prepare_cached(
-            "SELECT id, message, role, body FROM chunks WHERE id > ? AND id <= ? ORDER BY id",
-        )?;
-        let mut rows =
-            select.query([chunk_bound(conversation, after), chunk_bound(conversation, u64::MAX)])?;
-        while let Some(row) = rows.next()? {
-            turn.replay(LogOp::Append(Entry {
-                seq: seq_of(row.get(0)?),
-                message: row::number(row, 1)?,
-                role: row::role(row, 2).unwrap_or(Role::Assistant),
-                chunk: row::chunk(row, 3).unwrap_or_else(|reason| row::unreadable(&reason)),
-                replay: None,
-            }));
-        }
-        Ok(())
-    }
-
-    fn load_parts(&self, conversation: i64, turn: &mut OpenTurn) -> Result<Option<Parts>, Fault> {
-        let mut parts: Option<Parts> = None;
-        let mut select = self.conn.prepare_cached(
-            "SELECT id, seq, message, kind FROM parts WHERE conversation = ? AND seq > ? ORDER BY id",
-        )?;
-        let mut rows = select.query([conversation, signed(turn.last_seq())])?;
-        while let Some(row) = rows.next()? {
-            let kind = match row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? {
-                "thinking" => TextKind::Thinking,
-                _ => TextKind::Text,
-            };
-            let (seq, message) = (row::number(row, 1)?, row::number(row, 2)?);
-            turn.replay(LogOp::Grow(Growth { seq, message, kind, delta: String::new() }));
-            parts.get_or_insert(Parts { first: row.get(0)?, rows: 0 }).rows += 1;
-        }
-        Ok(parts)
-    }
-}
-
-impl Open {
-    /// The open chunk is complete, if there was one. Returns how many rows of `parts` nobody needs any more.
-    fn complete_growth(&mut self) -> usize {
-        self.unwritten = None;
-        self.parts.take().map_or(0, |parts| parts.rows)
     }
 }
 
@@ -571,42 +444,6 @@ fn place(entry: &Entry) -> (u64, u64, Role) {
     (entry.seq, entry.message, entry.role)
 }
 
-fn insert_chunk(
-    conn: &Connection,
-    conversation: i64,
-    turn: i64,
-    (seq, message, role): (u64, u64, Role),
-    row: &Encoded,
-) -> Result<(), Fault> {
-    let id = chunk_id(conversation, seq).map_err(Fault::Failed)?;
-    conn.prepare_cached(
-        "INSERT INTO chunks (id, message, role, turn, replay, body) VALUES (?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![id, signed(message), role.as_str(), turn, row.replay, row.body])?;
-    Ok(())
-}
-
-fn insert_step(conn: &Connection, turn: i64, index: usize, step: &StepMetrics) -> Result<(), Fault> {
-    let Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens } = step.usage;
-    conn.prepare_cached(
-        "INSERT INTO steps (turn, idx, id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-         ttft_ms, decode_ms, gen_total_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )?
-    .execute(params![
-        turn,
-        index as i64,
-        step.step_id.as_str(),
-        signed(input_tokens),
-        signed(output_tokens),
-        cache_read_tokens.map(signed),
-        cache_write_tokens.map(signed),
-        step.ttft_ms.map(signed),
-        step.decode_ms.map(signed),
-        step.gen_total_ms.map(signed),
-    ])?;
-    Ok(())
-}
-
 /// Removes messages from a queue, all of which must be there: one that a client has cancelled must not be delivered.
 fn take_from_queue(conn: &Connection, conversation: i64, ids: &[String]) -> Result<(), Fault> {
     let mut delete = conn.prepare_cached("DELETE FROM queue WHERE conversation = ? AND id = ?")?;
@@ -616,11 +453,4 @@ fn take_from_queue(conn: &Connection, conversation: i64, ids: &[String]) -> Resu
         }
     }
     Ok(())
-}
-
-fn kind_name(kind: TextKind) -> &'static str {
-    match kind {
-        TextKind::Text => "text",
-        TextKind::Thinking => "thinking",
-    }
 }

@@ -7,8 +7,10 @@
 mod checkpoint;
 mod fault;
 mod health;
+mod insert;
 mod lock;
 mod log;
+mod open;
 mod read;
 mod readers;
 mod row;
@@ -34,8 +36,9 @@ use wire::{ConversationId, ConversationMeta, QueuedMessage, TurnId, TurnMetrics}
 
 use self::fault::{Fault, translate};
 use self::health::Health;
+use self::insert::Encoded;
 use self::lock::DirLock;
-use self::log::{Encoded, Log};
+use self::log::Log;
 use self::readers::Readers;
 use self::schema::Files;
 use self::writer::{Command, Task, Writer};

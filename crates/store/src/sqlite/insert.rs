@@ -1,0 +1,83 @@
+//! The rows that a turn adds.
+
+use kernel::{Entry, LogOp, TextKind};
+use rusqlite::{Connection, params};
+use wire::{Chunk, Role, StepMetrics, Usage};
+
+use super::fault::Fault;
+use super::schema::{chunk_id, signed};
+use crate::Error;
+
+/// A chunk as its row holds it. Made by the caller, so that the writer does not spend its time on JSON.
+pub(super) struct Encoded {
+    body: String,
+    replay: Option<String>,
+}
+
+impl Encoded {
+    /// The row of a write to the journal, if it is a chunk.
+    pub(super) fn row_of(op: &LogOp) -> Result<Option<Self>, Error> {
+        match op {
+            LogOp::Append(entry) | LogOp::Deliver(entry, _) => Self::of(entry).map(Some),
+            LogOp::Grow(_) | LogOp::Step(_) => Ok(None),
+        }
+    }
+
+    pub(super) fn of(entry: &Entry) -> Result<Self, Error> {
+        Self::chunk(&entry.chunk, entry.replay.as_ref())
+    }
+
+    pub(super) fn chunk(chunk: &Chunk, replay: Option<&serde_json::Value>) -> Result<Self, Error> {
+        let misfit = |error| Error::Misfit(format!("a chunk cannot be written as JSON: {error}"));
+        Ok(Self {
+            body: serde_json::to_string(chunk).map_err(misfit)?,
+            replay: replay.map(serde_json::to_string).transpose().map_err(misfit)?,
+        })
+    }
+}
+
+/// A complete chunk.
+pub(super) fn chunk(
+    conn: &Connection,
+    conversation: i64,
+    turn: i64,
+    (seq, message, role): (u64, u64, Role),
+    row: &Encoded,
+) -> Result<(), Fault> {
+    let id = chunk_id(conversation, seq).map_err(Fault::Failed)?;
+    conn.prepare_cached(
+        "INSERT INTO chunks (id, message, role, turn, replay, body) VALUES (?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![id, signed(message), role.as_str(), turn, row.replay, row.body])?;
+    Ok(())
+}
+
+/// What a step has used. Its index counts the steps of the turn from 0.
+pub(super) fn step(conn: &Connection, turn: i64, index: usize, step: &StepMetrics) -> Result<(), Fault> {
+    let Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens } = step.usage;
+    conn.prepare_cached(
+        "INSERT INTO steps (turn, idx, id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+         ttft_ms, decode_ms, gen_total_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        turn,
+        index as i64,
+        step.step_id.as_str(),
+        signed(input_tokens),
+        signed(output_tokens),
+        cache_read_tokens.map(signed),
+        cache_write_tokens.map(signed),
+        step.ttft_ms.map(signed),
+        step.decode_ms.map(signed),
+        step.gen_total_ms.map(signed),
+    ])?;
+    Ok(())
+}
+
+/// How `parts` names what a chunk will be.
+pub(super) fn kind_name(kind: TextKind) -> &'static str {
+    match kind {
+        TextKind::Text => "text",
+        TextKind::Thinking => "thinking",
+    }
+}
