@@ -1,0 +1,14 @@
+//! What people see in a terminal.
+
+mod clean;
+mod markdown;
+mod number;
+mod screen;
+mod style;
+mod transcript;
+
+pub(crate) use clean::clean;
+pub(crate) use number::{ago, grouped};
+pub(crate) use screen::Screen;
+pub(crate) use style::{Palette, Target};
+pub(crate) use transcript::transcript;

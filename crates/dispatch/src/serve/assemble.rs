@@ -1,0 +1,150 @@
+//! From the configuration to a server that could be started.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::{Catalog, Credential, Engine};
+use kernel::{RetryPolicy, Tool};
+use store::{Recovery, Sqlite};
+use tools::SandboxStatus;
+
+use crate::config::{AuthMode, Config, Environment, Loaded, Sandbox};
+use crate::failure::Failure;
+
+/// The parts of a server.
+pub(super) struct Assembly {
+    pub(super) engine: Engine,
+    pub(super) store: Arc<Sqlite>,
+    pub(super) settings: server::Settings,
+    /// Where conversations are kept, absolute.
+    pub(super) data: PathBuf,
+    /// Where tools work, absolute.
+    pub(super) cwd: PathBuf,
+    /// The names of the tools that models are offered.
+    pub(super) tools: Vec<String>,
+    pub(super) sandbox: SandboxStatus,
+    /// What the sandbox cannot keep from commands.
+    pub(super) exposed: Vec<PathBuf>,
+    /// What a crash had left open.
+    pub(super) recovery: Recovery,
+}
+
+impl Assembly {
+    /// Opens the store, and nothing else: no connection, no port.
+    pub(super) fn new(loaded: &Loaded, environment: &Environment) -> Result<Self, Failure> {
+        let config = &loaded.config;
+        let cwd = std::path::absolute(&config.cwd)?;
+        let data = std::path::absolute(&config.data)?;
+        let tool_settings = tool_settings(loaded, &data)?;
+        let sandbox = tool_settings.sandbox.status();
+        let exposed = match sandbox {
+            SandboxStatus::Confined { .. } => tool_settings.sandbox.exposed(&cwd, &tool_settings.protected),
+            SandboxStatus::Off | SandboxStatus::Unavailable { .. } | SandboxStatus::Refusing { .. } => {
+                Vec::new()
+            }
+        };
+        let settings = server_settings(config, environment);
+        // The server asks this again; but a refusal should leave nothing behind, not even an empty directory.
+        if let Some(address) = exposed_without_key(&settings) {
+            return Err(Failure::new(server::Error::Unprotected(address).to_string()));
+        }
+        let credentials = credentials(config, environment)?;
+        let tools = enabled(tools::builtin(tool_settings), config.tools.enabled.as_deref())?;
+        let names = tools.iter().map(|tool| tool.spec().name.clone()).collect();
+        let (store, recovery) =
+            Sqlite::open(&data).map_err(|error| Failure::coded(error.to_string(), error.code().as_str()))?;
+        let store = Arc::new(store);
+        let catalog = Catalog::new(credentials, config.default_model.clone());
+        let engine = Engine::new(engine_options(config, &cwd, &data), store.clone(), catalog, tools);
+        Ok(Self { engine, store, settings, data, cwd, tools: names, sandbox, exposed, recovery })
+    }
+}
+
+fn server_settings(config: &Config, environment: &Environment) -> server::Settings {
+    let keys = config.auth.api_keys.iter().map(|key| key.0.reveal().to_owned());
+    let named = config.auth.api_key_env.as_deref().and_then(|name| environment.value(name));
+    server::Settings {
+        http: config.http.0,
+        ws: config.ws.0.map(|address| address.0),
+        api_keys: keys.chain(named.map(|key| key.trim().to_owned())).collect(),
+        open: config.auth.mode == AuthMode::None,
+        allowed_origins: config.allowed_origins.clone(),
+        allowed_hosts: config.allowed_hosts.clone(),
+        body_limit: config.limits.body_bytes.0,
+    }
+}
+
+fn exposed_without_key(settings: &server::Settings) -> Option<SocketAddr> {
+    let protected = settings.open || !settings.api_keys.is_empty();
+    let mut addresses = [Some(settings.http), settings.ws].into_iter().flatten();
+    addresses.find(|address| !protected && !address.ip().is_loopback())
+}
+
+fn credentials(config: &Config, environment: &Environment) -> Result<Vec<Credential>, Failure> {
+    let build = |credential: &crate::config::Credential| {
+        let settings = credential.settings(environment, &config.limits);
+        let provider = providers::build(settings)
+            .map_err(|error| Failure::coded(error.to_string(), "invalid-config"))?;
+        Ok(Credential { name: credential.name.clone(), provider })
+    };
+    config.credentials.iter().map(build).collect()
+}
+
+fn engine_options(config: &Config, cwd: &Path, data: &Path) -> engine::Options {
+    let limits = &config.limits;
+    engine::Options {
+        turn: kernel::Options {
+            max_steps: limits.steps,
+            max_concurrent: limits.concurrent_tools,
+            retry: RetryPolicy {
+                base: limits.retry_delay.0,
+                max_delay: limits.retry_max_delay.0,
+                budget: limits.retry_budget.0,
+            },
+            stop_grace: limits.stop_grace.0,
+            live_output_limit: limits.live_output_bytes.0,
+            ..kernel::Options::default()
+        },
+        cwd: cwd.to_owned(),
+        result_limit: limits.result_bytes.0,
+        results: Some(data.join("results")),
+    }
+}
+
+fn tool_settings(loaded: &Loaded, data: &Path) -> Result<tools::Settings, Failure> {
+    let config = &loaded.config;
+    let absolute = |path: &PathBuf| std::path::absolute(path);
+    let file = loaded.file.as_ref().map(absolute).transpose()?;
+    let hidden = config.tools.hidden_env.iter().cloned();
+    let keys = config.credentials.iter().filter_map(|credential| credential.api_key_env.clone());
+    let withheld = hidden.chain(keys).chain(config.auth.api_key_env.clone());
+    Ok(tools::Settings {
+        sandbox: tools::Sandbox {
+            mode: match config.tools.sandbox {
+                Sandbox::Auto => tools::Mode::Auto,
+                Sandbox::Off => tools::Mode::Off,
+                Sandbox::Require => tools::Mode::Require,
+            },
+            extra_writable: config.tools.writable.iter().map(absolute).collect::<Result<_, _>>()?,
+        },
+        protected: std::iter::once(data.to_owned()).chain(file).collect(),
+        environment: tools::Environment {
+            withheld: withheld.collect(),
+            passed: config.tools.passed_env.clone(),
+            set: config.tools.set_env.clone().into_iter().collect(),
+        },
+        live_output_limit: config.limits.live_output_bytes.0.saturating_mul(2),
+    })
+}
+
+/// The tools that the configuration names, or all.
+fn enabled(tools: Vec<Arc<dyn Tool>>, names: Option<&[String]>) -> Result<Vec<Arc<dyn Tool>>, Failure> {
+    let Some(names) = names else { return Ok(tools) };
+    let known: Vec<_> = tools.iter().map(|tool| tool.spec().name.clone()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        let message = format!("tools.enabled: there is no tool `{unknown}`; there are: {}", known.join(", "));
+        return Err(Failure::coded(message, "invalid-config"));
+    }
+    Ok(tools.into_iter().filter(|tool| names.contains(&tool.spec().name)).collect())
+}
