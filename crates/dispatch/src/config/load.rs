@@ -203,7 +203,7 @@ fn check(
     }
     if config.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
         let allowed = "not a log filter; write a level (error, warn, info, debug, trace) or directives like \
-                       info,dispatch_engine=debug";
+                       info,engine=debug";
         return Err(Mistake::new("log", format!("`{}` is {allowed}", config.log)));
     }
     if config.auth.mode == AuthMode::None

@@ -61,7 +61,7 @@ impl Default for Config {
         Self {
             http: Address::local(PORT),
             ws: SecondPort(Some(Address::local(SECOND_PORT))),
-            data: PathBuf::from(".dispatch"),
+            data: PathBuf::from("~/.local/share/dispatch"),
             cwd: PathBuf::from("."),
             default_model: None,
             log: "info".to_owned(),

@@ -387,7 +387,7 @@ fn a_mistake_names_its_place_and_what_is_allowed() {
         (
             "log = 'info,=='\n",
             "dispatch.toml, key `log`: `info,==` is not a log filter; write a level (error, warn, info, debug, trace) \
-             or directives like info,dispatch_engine=debug",
+             or directives like info,engine=debug",
         ),
     ] {
         assert_eq!(mistake(file, &[]), message);

@@ -35,7 +35,7 @@ impl Assembly {
     pub(super) fn new(loaded: &Loaded, environment: &Environment) -> Result<Self, Failure> {
         let config = &loaded.config;
         let cwd = std::path::absolute(&config.cwd)?;
-        let data = std::path::absolute(&config.data)?;
+        let data = std::path::absolute(at_home(&config.data, environment)?)?;
         let tool_settings = tool_settings(loaded, &data)?;
         let sandbox = tool_settings.sandbox.status();
         let exposed = match sandbox {
@@ -58,6 +58,18 @@ impl Assembly {
         let catalog = Catalog::new(credentials, config.default_model.clone());
         let engine = Engine::new(engine_options(config, &cwd, &data), store.clone(), catalog, tools);
         Ok(Self { engine, store, settings, data, cwd, tools: names, sandbox, exposed, recovery })
+    }
+}
+
+/// A path whose `~`, if it begins with one, is the home directory.
+fn at_home(path: &Path, environment: &Environment) -> Result<PathBuf, Failure> {
+    let Ok(rest) = path.strip_prefix("~") else { return Ok(path.to_owned()) };
+    match environment.value("HOME").filter(|home| !home.is_empty()) {
+        Some(home) => Ok(Path::new(home).join(rest)),
+        None => Err(Failure::coded(
+            format!("{}: HOME is not set; say where conversations are kept with --data", path.display()),
+            "invalid-config",
+        )),
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDR")]
     ws: Option<SecondPort>,
 
-    /// Where conversations are kept; default: .dispatch
+    /// Where conversations are kept; default: ~/.local/share/dispatch
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
