@@ -1,0 +1,90 @@
+//! Measures the server from outside, beside the same load without it.
+//!
+//! The provider is a real HTTP server on loopback that answers at a fixed pace; it notes when a request came, when its
+//! first token left and when its answer was over. The load generator notes when it asked and what it got when. Both are
+//! in this process, and share the machine's processors with the server: under heavy load the figures tell what all of
+//! it together can do, and the column `bare` what of it is not the server's.
+
+mod figure;
+mod floor;
+mod latency;
+mod memory;
+mod provider;
+mod raw;
+mod start;
+mod turns;
+mod watchers;
+mod world;
+
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use figure::Figure;
+use world::World;
+
+/// Measure the server beside the same load without it.
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Args {
+    /// What to measure; everything when absent.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// The server.
+    #[arg(long, default_value = bench::BINARY)]
+    binary: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Starting and what is resident then.
+    Start,
+    /// One turn at a time.
+    Latency,
+    /// Many turns at once.
+    Turns,
+    /// Many WebSockets that watch one conversation.
+    Watchers,
+    /// Idle conversations.
+    Memory,
+}
+
+// One thread for the load generator, one for the provider: what is left is for the server.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    let world = World::new(&args.binary)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if !args.json {
+        println!(
+            "{cores} processors, shared by the server, the provider and the load generator.\n\
+             bare: the same load on the provider directly (for watchers: on a server that only passes frames on).\n\
+             added: the difference of the medians. A target with + is for that.\n"
+        );
+    }
+    let parts = if args.parts.is_empty() { Part::value_variants() } else { &args.parts };
+    let mut figures: Vec<Figure> = Vec::new();
+    for part in parts {
+        let measured = match part {
+            Part::Start => start::measure(&world).await,
+            Part::Latency => latency::measure(&world).await,
+            Part::Turns => turns::measure(&world).await,
+            Part::Watchers => watchers::measure(&world).await,
+            Part::Memory => memory::measure(&world).await,
+        };
+        figures.extend(measured.with_context(|| format!("measuring {part:?}"))?);
+    }
+    if args.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&serde_json::json!({"processors": cores, "figures": figures}))?
+        );
+    } else {
+        print!("{}", figure::table(&figures));
+    }
+    Ok(())
+}
