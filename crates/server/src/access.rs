@@ -71,11 +71,11 @@ impl Access {
         local || self.origins.contains(&origin)
     }
 
-    /// Whether the page was served by this very server: then its origin is the host it asked for.
-    fn is_own_page(&self, origin: &str, headers: &HeaderMap) -> bool {
+    /// Whether the page was served by this very server: then its origin is the host it asked for, which was admitted.
+    fn is_own_page(origin: &str, headers: &HeaderMap) -> bool {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let page = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-        !self.on_loopback && host.is_some() && page == host
+        host.is_some() && page == host
     }
 
     fn admits_key(&self, headers: &HeaderMap, uri: &Uri, upgrades: bool) -> bool {
@@ -103,7 +103,7 @@ impl Access {
                 "this server listens on loopback and answers only to its names; configure allowed_hosts for another",
             ));
         }
-        if origin.is_some_and(|origin| !self.admits_origin(origin) && !self.is_own_page(origin, headers)) {
+        if origin.is_some_and(|origin| !self.admits_origin(origin) && !Self::is_own_page(origin, headers)) {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 ErrorCode::ForbiddenOrigin,
@@ -245,6 +245,17 @@ mod tests {
                 "{origin}"
             );
         }
+    }
+
+    #[test]
+    fn a_page_that_this_server_served_may_use_it() {
+        let access = access(Settings { allowed_hosts: vec!["box.lan".to_owned()], ..Settings::default() });
+        let page = [("host", "box.lan:24203"), ("origin", "http://box.lan:24203")];
+        assert_eq!(verdict(&access, &page, "/models"), None);
+        let other = [("host", "box.lan:24203"), ("origin", "http://box.lan:1")];
+        assert_eq!(verdict(&access, &other, "/models"), Some(ErrorCode::ForbiddenOrigin));
+        let rebound = [("host", "evil.example"), ("origin", "http://evil.example")];
+        assert_eq!(verdict(&access, &rebound, "/models"), Some(ErrorCode::ForbiddenOrigin));
     }
 
     #[test]

@@ -122,6 +122,8 @@ async fn conversations_are_listed_stopped_queued_and_closed() {
     assert_eq!(server.get("/health").await, (200, json!({"ok": true})));
     assert_eq!(server.get("/models").await, (200, json!({"models": ["test/m"]})));
     server.chat(json!({"message": "first", "conversationId": "a%_1"})).await;
+    // Activity is known by the millisecond.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     let (status, queued) = server.post("/conversations/b1/queue", r#"{"text": " second "}"#).await;
     assert_eq!((status, queued), (200, json!({"conversationId": "b1", "startedTurn": true, "queue": []})));
     server.world.settled().await;
