@@ -1,7 +1,7 @@
 //! Markdown for a terminal: headings, bold and italic, code, fences, lists, quotes.
 //!
 //! It is styled while it streams. A mark is held back until it is known what it means; everything else is shown at
-//! once. That holds because the style of the beginning of a line never depends on its end: see [`line`].
+//! once. That holds because the style of the beginning of a line never depends on its end: see [`line()`].
 
 /// Styles Markdown that comes in pieces.
 #[derive(Debug, Default)]
