@@ -1,6 +1,8 @@
 //! The turn machine. See [`Turn`].
 
+mod calls;
 mod contract;
+mod record;
 mod retry;
 mod step;
 
@@ -8,17 +10,16 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use wire::{AgentEvent, Chunk, ErrorCode, QueuedMessage, Role, StepId, Usage};
 
+use crate::Message;
 use crate::log::{Entry, Growth, LogOp, TextKind};
 use crate::provider::{Failure, FinishReason, ProviderEvent, Request};
-use crate::tool::{ToolOutput, ToolResult};
-use crate::{Message, Part};
+use crate::tool::ToolResult;
 
 pub use contract::{DoneReason, Input, Options, Outcome, Output, Start};
 pub use retry::RetryPolicy;
-use step::{Call, CallState, Open, Step};
+use step::{CallState, Open, Step};
 
 /// What a call that never ran, or did not end in time, gets as its result when the turn is stopped.
 pub const ABORTED: &str = "Aborted";
@@ -235,123 +236,6 @@ impl Turn {
         });
     }
 
-    fn on_tool_call(&mut self, now: Instant, id: String, name: String, input: Value) {
-        self.close_open(None);
-        self.step.has_content = true;
-        let id = self.unique_call_id(id);
-        let step_id = self.step.id.clone();
-        self.append_part(
-            Chunk::ToolCall {
-                tool_call_id: id.clone(),
-                tool_name: name.clone(),
-                input: input.clone(),
-                step_id: Some(step_id.clone()),
-            },
-            None,
-        );
-        let (conversation_id, turn_id) = self.ids();
-        self.emit(AgentEvent::ToolCall {
-            conversation_id,
-            turn_id,
-            step_id,
-            tool_call_id: id.clone(),
-            tool_name: name.clone(),
-            input: input.clone(),
-        });
-        let run = self.next_run;
-        self.next_run += 1;
-        let exclusive = self.start.tools.iter().find(|spec| spec.name == name).map(|spec| spec.exclusive);
-        let state = match exclusive {
-            Some(_) => CallState::Waiting,
-            None => {
-                CallState::Done { result: ToolResult::error(format!("Unknown tool: {name}")), duration: None }
-            }
-        };
-        self.step.calls.push(Call {
-            run,
-            id,
-            name,
-            input,
-            exclusive: exclusive.unwrap_or(false),
-            live_bytes: 0,
-            state,
-        });
-        if self.options.eager {
-            self.dispatch(now);
-        }
-    }
-
-    /// Starts the calls that may start: in order, at most so many at a time, an exclusive one alone.
-    fn dispatch(&mut self, now: Instant) {
-        let limit = match self.options.max_concurrent {
-            0 => usize::MAX,
-            limit => limit,
-        };
-        let mut running = self.step.calls.iter().filter(|call| call.is_running()).count();
-        let mut alone = self.step.calls.iter().any(|call| call.is_running() && call.exclusive);
-        for call in &mut self.step.calls {
-            if !matches!(call.state, CallState::Waiting) {
-                continue;
-            }
-            if alone || running >= limit || (call.exclusive && running > 0) {
-                break;
-            }
-            running += 1;
-            alone = call.exclusive;
-            call.state = CallState::Running { since: now };
-            self.outputs.push_back(Output::RunTool {
-                run: call.run,
-                tool_call_id: call.id.clone(),
-                name: call.name.clone(),
-                input: call.input.clone(),
-            });
-        }
-    }
-
-    fn on_tool_output(&mut self, run: u32, output: ToolOutput) {
-        let limit = self.options.live_output_limit;
-        let Some(call) = self.step.calls.iter_mut().find(|call| call.run == run && call.is_running()) else {
-            return;
-        };
-        if output.data.is_empty()
-            || call.live_bytes > limit
-            || !matches!(self.phase, Phase::Streaming | Phase::Tools { .. })
-        {
-            return;
-        }
-        call.live_bytes += output.data.len();
-        let data = if call.live_bytes > limit { LIVE_OUTPUT_ENDS.to_owned() } else { output.data };
-        let tool_call_id = call.id.clone();
-        let (conversation_id, turn_id) = self.ids();
-        self.emit(AgentEvent::ToolOutput {
-            conversation_id,
-            turn_id,
-            tool_call_id,
-            data,
-            stream: output.stream,
-        });
-    }
-
-    fn on_tool_done(&mut self, now: Instant, run: u32, result: ToolResult) {
-        let Some(call) = self.step.calls.iter_mut().find(|call| call.run == run) else { return };
-        let CallState::Running { since } = call.state else { return };
-        call.state = CallState::Done { result, duration: Some(millis(now.saturating_duration_since(since))) };
-        match self.phase {
-            Phase::Streaming => {
-                if self.options.eager {
-                    self.dispatch(now);
-                }
-            }
-            Phase::Tools { .. } => {
-                if !self.stopped {
-                    self.dispatch(now);
-                }
-                self.finish_step_if_complete(now);
-            }
-            Phase::Waiting { .. } | Phase::Draining | Phase::Sealing | Phase::Over => {}
-        }
-    }
-
     fn on_stream_failed(&mut self, now: Instant, failure: Failure) {
         self.step.ended = Some(now);
         let content = self.step.has_content;
@@ -448,39 +332,6 @@ impl Turn {
         }
     }
 
-    /// Puts a call's result into the log, the stream and the working history.
-    fn answer(&mut self, call: Call) {
-        let CallState::Done { result, duration } = call.state else { return };
-        let step_id = self.step.id.clone();
-        let chunk = Chunk::ToolResult {
-            tool_call_id: call.id.clone(),
-            tool_name: call.name.clone(),
-            content: result.content.clone(),
-            is_error: result.is_error,
-            step_id: Some(step_id.clone()),
-        };
-        let entry = Entry {
-            seq: self.take_seq(),
-            message: self.take_message(),
-            role: Role::Tool,
-            chunk: chunk.clone(),
-            replay: None,
-        };
-        self.outputs.push_back(Output::Log(LogOp::Append(entry)));
-        self.messages.push(Arc::new(Message { role: Role::Tool, parts: vec![chunk.into()] }));
-        let (conversation_id, turn_id) = self.ids();
-        self.emit(AgentEvent::ToolResult {
-            conversation_id,
-            turn_id,
-            step_id,
-            tool_call_id: call.id,
-            tool_name: call.name,
-            content: result.content,
-            is_error: result.is_error,
-            duration_ms: duration,
-        });
-    }
-
     fn on_drained(&mut self, now: Instant, messages: &[QueuedMessage]) {
         if !messages.is_empty() {
             let text = messages.iter().map(|message| message.text.as_str()).collect::<Vec<_>>().join("\n\n");
@@ -523,23 +374,6 @@ impl Turn {
         }
         if let Phase::Tools { give_up } = &mut self.phase {
             *give_up = Some(now + self.options.stop_grace);
-        }
-    }
-
-    /// Calls that have not started never will; those that run are told to end.
-    fn abort_calls(&mut self) {
-        let mut running = false;
-        for call in &mut self.step.calls {
-            match call.state {
-                CallState::Waiting => {
-                    call.state = CallState::Done { result: ToolResult::error(ABORTED), duration: None };
-                }
-                CallState::Running { .. } => running = true,
-                CallState::Done { .. } => {}
-            }
-        }
-        if running {
-            self.outputs.push_back(Output::CancelTools);
         }
     }
 
@@ -613,76 +447,6 @@ impl Turn {
                 max_tokens: None,
             },
         });
-    }
-
-    /// Completes the chunk that is growing, if there is one.
-    fn close_open(&mut self, replay: Option<Value>) {
-        let Some(open) = self.step.open.take() else { return };
-        let chunk = match open.kind {
-            TextKind::Text => Chunk::Text { text: open.text },
-            TextKind::Thinking => Chunk::Thinking { text: open.text },
-        };
-        self.append_at(open.seq, chunk, replay);
-    }
-
-    fn append_part(&mut self, chunk: Chunk, replay: Option<Value>) {
-        let seq = self.take_seq();
-        self.append_at(seq, chunk, replay);
-    }
-
-    fn append_at(&mut self, seq: u64, chunk: Chunk, replay: Option<Value>) {
-        let message = self.assistant_message();
-        let entry =
-            Entry { seq, message, role: Role::Assistant, chunk: chunk.clone(), replay: replay.clone() };
-        self.outputs.push_back(Output::Log(LogOp::Append(entry)));
-        self.step.parts.push(Part { chunk, replay });
-    }
-
-    /// The number of the step's assistant message, which exists from its first chunk on.
-    fn assistant_message(&mut self) -> u64 {
-        match self.step.message {
-            Some(message) => message,
-            None => {
-                let message = self.take_message();
-                self.step.message = Some(message);
-                message
-            }
-        }
-    }
-
-    fn take_seq(&mut self) -> u64 {
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        seq
-    }
-
-    fn take_message(&mut self) -> u64 {
-        let message = self.next_message;
-        self.next_message += 1;
-        message
-    }
-
-    fn unique_call_id(&mut self, id: String) -> String {
-        let mut unique = id.clone();
-        let mut n = 2u64;
-        while unique.is_empty() || !self.call_ids.insert(unique.clone()) {
-            unique = format!("{}-{n}", if id.is_empty() { "call" } else { &id });
-            n += 1;
-        }
-        unique
-    }
-
-    fn ids(&self) -> (wire::ConversationId, wire::TurnId) {
-        (self.start.conversation_id.clone(), self.start.turn_id.clone())
-    }
-
-    fn emit(&mut self, event: AgentEvent) {
-        self.outputs.push_back(Output::Emit(event));
-    }
-
-    fn emit_error(&mut self, message: String, code: Option<String>) {
-        let (conversation_id, turn_id) = self.ids();
-        self.emit(AgentEvent::Error { conversation_id, turn_id, message, code });
     }
 }
 
