@@ -93,12 +93,9 @@ impl Known {
     /// How often the log has a user's text, alone or joined with others.
     fn times(&self, text: &str) -> usize {
         let said = self.log.iter().filter(|stored| stored.role == Role::User);
-        said.filter_map(|stored| match &stored.chunk {
-            Chunk::Text { text } => Some(text),
-            _ => None,
-        })
-        .map(|said| said.matches(text).count())
-        .sum()
+        said.filter_map(|stored| if let Chunk::Text { text } = &stored.chunk { Some(text) } else { None })
+            .map(|said| said.matches(text).count())
+            .sum()
     }
 
     /// Whether everything that a client heard is in the log.

@@ -245,8 +245,8 @@ impl Actor {
                 (refusal(message, ErrorCode::UnknownModel), String::new())
             }
         };
-        let history = match self.shared.store.messages(&self.id, begun.seq.saturating_sub(1)).await {
-            Ok(history) => history.into_iter().map(Arc::new).collect::<Vec<Arc<Message>>>(),
+        let history = match self.history_before(begun.seq).await {
+            Ok(history) => history,
             Err(error) => {
                 provider = refusal(format!("the history cannot be read: {error}"), error.code());
                 Vec::new()
@@ -267,6 +267,14 @@ impl Actor {
         };
         let turn = Turn::new(Instant::now(), start, self.shared.options.turn.clone());
         (Driver::new(turn_id, provider, cwd), turn)
+    }
+
+    async fn history_before(&self, prompt: u64) -> Result<Vec<Arc<Message>>, store::Error> {
+        if prompt <= 1 {
+            return Ok(Vec::new());
+        }
+        let history = self.shared.store.messages(&self.id, prompt - 1).await?;
+        Ok(history.into_iter().map(Arc::new).collect())
     }
 
     /// Queues a message while a turn runs. `stopped`: the turn will not take it any more.

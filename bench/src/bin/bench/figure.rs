@@ -24,11 +24,22 @@ impl Samples {
         self.0.len()
     }
 
+    fn percentiles(&self) -> Percentiles {
+        Percentiles { p50: self.percentile(50), p99: self.percentile(99) }
+    }
+
     /// The smallest value that is not below that share of all values; of few values, the 99th of a hundred is the largest.
     fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100);
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
+}
+
+/// What is told of many values.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Percentiles {
+    p50: f64,
+    p99: f64,
 }
 
 /// What a target is about.
@@ -48,11 +59,14 @@ pub(crate) struct Figure {
     what: String,
     unit: &'static str,
     runs: usize,
-    p50: f64,
-    p99: f64,
-    /// What the same load costs without the server: medians and 99th percentiles.
+    #[serde(flatten)]
+    measured: Percentiles,
+    /// What the same load costs without the server.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bare: Option<(f64, f64)>,
+    bare: Option<Percentiles>,
+    /// The difference of the medians.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,9 +79,9 @@ impl Figure {
             what: what.into(),
             unit,
             runs: samples.len(),
-            p50: samples.percentile(50),
-            p99: samples.percentile(99),
+            measured: samples.percentiles(),
             bare: None,
+            added: None,
             target: None,
             met: None,
         }
@@ -75,7 +89,9 @@ impl Figure {
 
     /// Beside the same without the server.
     pub(crate) fn beside(mut self, bare: &Samples) -> Self {
-        self.bare = Some((bare.percentile(50), bare.percentile(99)));
+        let bare = bare.percentiles();
+        self.bare = Some(bare);
+        self.added = Some(self.measured.p50 - bare.p50);
         self.judged()
     }
 
@@ -86,15 +102,11 @@ impl Figure {
 
     fn judged(mut self) -> Self {
         self.met = match self.target {
-            Some(Target::Median(most)) => Some(self.p50 <= most),
-            Some(Target::Added(most)) => self.added().map(|added| added <= most),
+            Some(Target::Median(most)) => Some(self.measured.p50 <= most),
+            Some(Target::Added(most)) => self.added.map(|added| added <= most),
             None => None,
         };
         self
-    }
-
-    fn added(&self) -> Option<f64> {
-        self.bare.map(|(p50, _)| self.p50 - p50)
     }
 }
 
@@ -112,11 +124,11 @@ pub(crate) fn table(figures: &[Figure]) -> String {
             &figure.what,
             figure.unit,
             &figure.runs.to_string(),
-            &number(figure.p50),
-            &number(figure.p99),
-            &some(figure.bare.map(|(p50, _)| p50)),
-            &some(figure.bare.map(|(_, p99)| p99)),
-            &some(figure.added()),
+            &number(figure.measured.p50),
+            &number(figure.measured.p99),
+            &some(figure.bare.map(|bare| bare.p50)),
+            &some(figure.bare.map(|bare| bare.p99)),
+            &some(figure.added),
             &target,
             match figure.met {
                 Some(true) => "met",
@@ -131,7 +143,7 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 fn row(cells: [&str; 10]) -> String {
     let [what, unit, runs, p50, p99, bare_p50, bare_p99, added, target, met] = cells;
     let row = format!(
-        "{what:<54} {unit:<3} {runs:>5} {p50:>9} {p99:>9} {bare_p50:>9} {bare_p99:>9} {added:>8} {target:>7} {met}"
+        "{what:<57} {unit:<3} {runs:>5} {p50:>9} {p99:>9} {bare_p50:>9} {bare_p99:>9} {added:>8} {target:>7} {met}"
     );
     format!("{}\n", row.trim_end())
 }

@@ -24,7 +24,7 @@ use clap::{Parser, ValueEnum};
 use figure::Figure;
 use world::World;
 
-/// Measure the server beside the same load without it.
+/// Measure the server beside the same load without it. TMPDIR says on which disk.
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Args {
@@ -63,7 +63,9 @@ async fn main() -> Result<()> {
         println!(
             "{cores} processors, shared by the server, the provider and the load generator.\n\
              bare: the same load on the provider directly (for watchers: on a server that only passes frames on).\n\
-             added: the difference of the medians. A target with + is for that.\n"
+             added: the difference of the medians. A target with + is for that.\n\
+             The data is in {}, which is removed at the end; TMPDIR can name another disk.\n",
+            world.directory().display()
         );
     }
     let parts = if args.parts.is_empty() { Part::value_variants() } else { &args.parts };

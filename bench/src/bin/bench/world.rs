@@ -40,6 +40,11 @@ impl World {
         Ok(Self { launch, provider, directory })
     }
 
+    /// Where the servers' data is: `TMPDIR` decides on which disk.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// A new server over data of its own.
     pub(crate) fn fresh(&self, name: &str) -> Launch {
         self.launch.with_data(self.directory.path().join(name))
@@ -110,9 +115,8 @@ impl Turn {
 
 /// All text of a turn.
 pub(crate) fn text_of(events: &[AgentEvent]) -> String {
-    let deltas = events.iter().filter_map(|event| match event {
-        AgentEvent::TextDelta { delta, .. } => Some(delta.as_str()),
-        _ => None,
+    let deltas = events.iter().filter_map(|event| {
+        if let AgentEvent::TextDelta { delta, .. } = event { Some(delta.as_str()) } else { None }
     });
     deltas.collect()
 }
