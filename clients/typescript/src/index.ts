@@ -3,4 +3,4 @@
 export type * from "./wire.js";
 export type * from "./surface.js";
 export type * from "./transport.js";
-export type * from "./extension.js";
+export type * from "./extensions.js";

@@ -29,12 +29,24 @@ export type ErrorCode =
   | "unauthorized"
   /** A turn is already running in that conversation. */
   | "turn-active"
+  /** Another turn than the one that was meant is running, or none. */
+  | "turn-mismatch"
+  /** The conversation is active: a turn runs in it. */
+  | "conversation-active"
+  /** The conversation cannot be compacted now, for the reason that the text gives; nothing was changed. */
+  | "compaction-refused"
+  /** The prompt cache cannot be warmed now, for the reason that the text gives. */
+  | "warm-refused"
   /** No configured credential serves a model of that name. */
   | "unknown-model"
   /** The type of a WebSocket frame is not known. */
   | "unknown-message"
   /** No surface has that id. */
   | "unknown-surface"
+  /** The surface has no action of that id. */
+  | "unknown-action"
+  /** The action of a surface could not be done, or not with that payload. */
+  | "action-failed"
   /** The log could not be read or written: a full disk, an I/O error, a damaged file. */
   | "store-failed"
   /** The server is stopping and starts no more turns. */
@@ -170,6 +182,12 @@ export interface QueueResponse {
   readonly queue: readonly QueuedMessage[];
 }
 
+/** The body of `PUT /conversations/:id/cwd`. */
+export interface SetCwdRequest {
+  /** Not empty; relative to the server's own directory. */
+  readonly cwd: string;
+}
+
 /** `GET` and `PUT /conversations/:id/cwd`. */
 export interface CwdResponse {
   /** The conversation. */
@@ -178,12 +196,24 @@ export interface CwdResponse {
   readonly cwd: string | null;
 }
 
+/** The body of `PUT /conversations/:id/reasoning-effort`. */
+export interface SetReasoningEffortRequest {
+  /** The level for later turns. */
+  readonly reasoningEffort: ReasoningEffort;
+}
+
 /** `GET` and `PUT /conversations/:id/reasoning-effort`. */
 export interface ReasoningEffortResponse {
   /** The conversation. */
   readonly conversationId: string;
   /** `null` when none was ever set: then `high` holds. */
   readonly reasoningEffort: ReasoningEffort | null;
+}
+
+/** The body of `PUT /conversations/:id/title`. */
+export interface SetTitleRequest {
+  /** Must have something in it besides white space, which is trimmed. */
+  readonly title: string;
 }
 
 /** `GET` and `PUT /conversations/:id/title`. */
@@ -218,6 +248,14 @@ export interface CompactResponse {
   readonly messagesSummarized: number;
   /** How many stayed. */
   readonly messagesKept: number;
+}
+
+/** The body of `PUT /conversations/:id/compact-percent`: one of the two. */
+export interface SetCompactPercentRequest {
+  /** As in `CompactPercentResponse`. */
+  readonly percent?: number;
+  /** The same number under the name that the contract's published types use. */
+  readonly threshold?: number;
 }
 
 /** `GET` and `PUT /conversations/:id/compact-percent`. */

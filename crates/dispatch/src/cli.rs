@@ -4,9 +4,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use wire::ConversationId;
 
 use crate::client::Client;
-use crate::commands;
+use crate::commands::{
+    chat, completions, config, control, list, metrics, models, queue, read, send, settings, whole,
+};
 use crate::failure::Failure;
 use crate::serve;
 
@@ -19,8 +22,10 @@ pub(crate) const NAME: &str = "dispatch";
     name = NAME,
     version,
     arg_required_else_help = true,
-    after_help = "Start a server with `dispatch serve`, then talk to it with `dispatch chat`. Ids of conversations can \
-                  be shortened to what makes them the only one. Exit status: 0 done, 1 failed, 2 wrong usage, 130 \
+    help_template = help_template(),
+    after_help = "Start a server with `dispatch serve`, then talk to it with `dispatch chat`. Ids of conversations can be\n\
+                  shortened to what makes them the only one. `dispatch COMMAND --help` has the options of a command;\n\
+                  with --json it prints the server's own answer. Exit status: 0 done, 1 failed, 2 wrong usage, 130\n\
                   interrupted."
 )]
 pub(crate) struct Cli {
@@ -28,64 +33,147 @@ pub(crate) struct Cli {
     command: Command,
 }
 
+/// The commands as the help groups them.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Talk", &["chat", "send", "read", "queue", "stop"]),
+    ("Conversations", &["list", "status", "open", "compact", "close", "delete"]),
+    ("What a conversation goes by (without a value: show it)", &["title", "model", "effort", "cwd"]),
+    ("Look behind it", &["metrics", "throughput", "warm", "mcp", "models"]),
+    ("Server", &["serve", "config", "completions"]),
+];
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the server
     Serve(serve::Options),
     /// Talk to a model: in a terminal line by line, or once with --text, --file or standard input
-    Chat(commands::chat::Options),
+    Chat(chat::Options),
     /// Send a message and print the last text of the answer
-    Send(commands::send::Options),
+    Send(send::Options),
     /// Print a conversation's last reply, as soon as no turn is running
-    Read(commands::read::Options),
-    /// List conversations
-    List(commands::list::Options),
-    /// List the models
-    Models(commands::models::Options),
-    /// Steer a running turn with a message, or start one
-    Queue(commands::control::Queue),
+    Read(read::Options),
+    /// Steer a running turn with a message, or start one; show what waits, or take it back
+    Queue(queue::Options),
     /// Stop a running turn
-    Stop(commands::control::Stop),
+    Stop(Subject),
+    /// List conversations
+    List(list::Options),
+    /// Show whether a turn is running
+    Status(Subject),
+    /// Ask every client of the server to show a conversation
+    Open(Subject),
+    /// Replace the older part of a conversation by a summary; an archive keeps all of it
+    Compact(whole::Compact),
     /// Close a conversation: it leaves the list, its history stays
-    Close(commands::control::Close),
+    Close(Subject),
+    /// Delete a conversation for good
+    Delete(whole::Delete),
+    /// Show or set the title
+    Title(settings::Title),
+    /// Show or set the model of later turns
+    Model(settings::Model),
+    /// Show or set how much the model reasons in later turns
+    Effort(settings::Effort),
+    /// Show or set the directory in which tools work
+    Cwd(settings::Cwd),
+    /// Show the tokens and times of each turn and step
+    Metrics(Subject),
+    /// Show how fast models were, in a day, a week or a month
+    Throughput(metrics::Throughput),
+    /// Keep a conversation in the provider's prompt cache
+    Warm(Subject),
+    /// Show how the MCP servers of a conversation's directory do
+    Mcp(Subject),
+    /// List the models
+    Models(models::Options),
     /// Show the server's configuration as it is in force, without keys
-    Config(commands::config::Options),
+    Config(config::Options),
     /// Print a completion script for a shell
-    Completions(commands::completions::Options),
+    Completions(completions::Options),
+}
+
+impl Command {
+    /// Which server the command is about; none for what needs no server that runs.
+    fn connection(&self) -> Option<&Connection> {
+        match self {
+            Self::Chat(options) => Some(&options.connection),
+            Self::List(options) => Some(&options.connection),
+            Self::Models(options) => Some(&options.connection),
+            Self::Throughput(options) => Some(&options.connection),
+            Self::Send(send::Options { subject, .. })
+            | Self::Read(read::Options { subject, .. })
+            | Self::Queue(queue::Options { subject, .. })
+            | Self::Compact(whole::Compact { subject, .. })
+            | Self::Delete(whole::Delete { subject, .. })
+            | Self::Title(settings::Title { subject, .. })
+            | Self::Model(settings::Model { subject, .. })
+            | Self::Effort(settings::Effort { subject, .. })
+            | Self::Cwd(settings::Cwd { subject, .. })
+            | Self::Stop(subject)
+            | Self::Status(subject)
+            | Self::Open(subject)
+            | Self::Close(subject)
+            | Self::Metrics(subject)
+            | Self::Warm(subject)
+            | Self::Mcp(subject) => Some(&subject.connection),
+            Self::Serve(_) | Self::Config(_) | Self::Completions(_) => None,
+        }
+    }
 }
 
 impl Cli {
     /// Whether failures are told as JSON.
     pub(crate) fn is_json(&self) -> bool {
-        match &self.command {
-            Command::Chat(options) => options.connection.json,
-            Command::Send(options) => options.connection.json,
-            Command::Read(options) => options.connection.json,
-            Command::List(options) => options.connection.json,
-            Command::Models(options) => options.connection.json,
-            Command::Queue(options) => options.connection.json,
-            Command::Stop(options) => options.connection.json,
-            Command::Close(options) => options.connection.json,
-            Command::Serve(_) | Command::Config(_) | Command::Completions(_) => false,
-        }
+        self.command.connection().is_some_and(|connection| connection.json)
     }
 
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Serve(options) => serve::run(options),
-            Command::Chat(options) => alone(commands::chat::run(options)),
-            Command::Send(options) => alone(commands::send::run(options)),
-            Command::Read(options) => alone(commands::read::run(options)),
-            Command::List(options) => alone(commands::list::run(options)),
-            Command::Models(options) => alone(commands::models::run(options)),
-            Command::Queue(options) => alone(commands::control::queue(options)),
-            Command::Stop(options) => alone(commands::control::stop(options)),
-            Command::Close(options) => alone(commands::control::close(options)),
-            Command::Config(options) => commands::config::run(&options),
-            Command::Completions(options) => commands::completions::run(&options),
+            Command::Chat(options) => alone(chat::run(options)),
+            Command::Send(options) => alone(send::run(options)),
+            Command::Read(options) => alone(read::run(options)),
+            Command::Queue(options) => alone(queue::run(options)),
+            Command::Stop(subject) => alone(control::stop(subject)),
+            Command::List(options) => alone(list::run(options)),
+            Command::Status(subject) => alone(whole::status(subject)),
+            Command::Open(subject) => alone(whole::open(subject)),
+            Command::Compact(options) => alone(whole::compact(options)),
+            Command::Close(subject) => alone(control::close(subject)),
+            Command::Delete(options) => alone(whole::delete(options)),
+            Command::Title(options) => alone(settings::title(options)),
+            Command::Model(options) => alone(settings::model(options)),
+            Command::Effort(options) => alone(settings::effort(options)),
+            Command::Cwd(options) => alone(settings::cwd(options)),
+            Command::Metrics(subject) => alone(metrics::metrics(subject)),
+            Command::Throughput(options) => alone(metrics::throughput(options)),
+            Command::Warm(subject) => alone(control::warm(subject)),
+            Command::Mcp(subject) => alone(whole::mcp(subject)),
+            Command::Models(options) => alone(models::run(options)),
+            Command::Config(options) => config::run(&options),
+            Command::Completions(options) => completions::run(&options),
         }
     }
+}
+
+/// The help of the whole program: clap has one list for all commands, which is too long for so many.
+fn help_template() -> String {
+    let commands = Command::augment_subcommands(clap::Command::new(NAME));
+    let heading = *clap::builder::Styles::styled().get_header();
+    let name_style = *clap::builder::Styles::styled().get_literal();
+    let mut text = String::from("{about-with-newline}\n{usage-heading} {usage}\n");
+    for (group, names) in GROUPS {
+        text.push_str(&format!("\n{heading}{group}:{heading:#}\n"));
+        for name in *names {
+            let command = commands.find_subcommand(name);
+            let about =
+                command.and_then(clap::Command::get_about).map(ToString::to_string).unwrap_or_default();
+            text.push_str(&format!("  {name_style}{name:<11}{name_style:#}  {about}\n"));
+        }
+    }
+    text.push_str(&format!("\n{heading}Options:{heading:#}\n{{options}}{{after-help}}"));
+    text
 }
 
 /// `dispatch credential/model …` is `dispatch chat --model credential/model …`, as in the original client.
@@ -127,7 +215,44 @@ impl Connection {
     }
 }
 
+/// A conversation on a server: what most commands are about.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Subject {
+    /// The conversation
+    id: String,
+
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+impl Subject {
+    /// The server, and the whole id.
+    pub(crate) async fn find(&self) -> Result<(Client, ConversationId), Failure> {
+        let client = self.connection.client()?;
+        let id = client.conversation(&self.id).await?;
+        Ok((client, id))
+    }
+}
+
 fn default_server() -> String {
     let port = std::env::var("BACKEND_PORT").ok().and_then(|port| port.parse::<u16>().ok());
     format!("http://127.0.0.1:{}", port.filter(|port| *port != 0).unwrap_or(crate::config::PORT))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_has_every_command_once() {
+        let mut grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let command = Cli::command();
+        let mut all: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        grouped.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(grouped, all);
+        Cli::command().debug_assert();
+    }
 }

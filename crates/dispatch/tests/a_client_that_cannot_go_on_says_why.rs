@@ -35,6 +35,20 @@ fn nobody_is_there() {
         &["stop", "abc"],
         &["close", "abc"],
         &["queue", "abc", "--text", "hi"],
+        &["queue", "abc", "--list"],
+        &["queue", "abc", "--cancel", "x"],
+        &["open", "abc"],
+        &["status", "abc"],
+        &["compact", "abc"],
+        &["delete", "abc", "--yes"],
+        &["title", "abc"],
+        &["model", "abc"],
+        &["effort", "abc"],
+        &["cwd", "abc"],
+        &["metrics", "abc"],
+        &["throughput"],
+        &["warm", "abc"],
+        &["mcp", "abc"],
     ] {
         let ran = Ran::of(dispatch().args(arguments).env("BACKEND_PORT", address.port().to_string()));
         let expected = format!(
@@ -95,10 +109,29 @@ fn a_short_id_fits_none_or_several() {
         let title = format!("  {}  say ", &id[..8]);
         assert!(ran.stderr.contains(&title), "{id} is not in {ran:?}");
     }
-    let none = server.run(&["stop", "zzz"]);
     let message = "error: no conversation's id begins with `zzz`; `dispatch list --all` shows all of them \
              (unknown-conversation)\n";
-    assert_eq!((none.status, none.stderr.as_str()), (Some(1), message));
+    for arguments in [
+        &["stop", "zzz"][..],
+        &["close", "zzz"],
+        &["send", "zzz", "--text", "hi"],
+        &["queue", "zzz", "--text", "hi"],
+        &["queue", "zzz", "--list"],
+        &["open", "zzz"],
+        &["status", "zzz"],
+        &["compact", "zzz"],
+        &["delete", "zzz", "--yes"],
+        &["title", "zzz", "T"],
+        &["model", "zzz"],
+        &["effort", "zzz"],
+        &["cwd", "zzz"],
+        &["metrics", "zzz"],
+        &["warm", "zzz"],
+        &["mcp", "zzz"],
+    ] {
+        let none = server.run(arguments);
+        assert_eq!((none.status, none.stderr.as_str()), (Some(1), message), "{arguments:?}");
+    }
 }
 
 #[test]
@@ -133,6 +166,16 @@ fn wrong_usage_is_status_2() {
         &["fly"],
         &["read"],
         &["send", "abc", "--queue", "--model", "a/b", "--text", "x"],
+        &["send", "abc", "--queue", "--image", "a.png", "--text", "x"],
+        &["send", "abc", "--queue", "--interrupt", "--text", "x"],
+        &["queue", "abc", "--list", "--text", "x"],
+        &["queue", "abc", "--list", "--cancel", "x"],
+        &["compact", "abc", "--keep", "0"],
+        &["delete", "abc"],
+        &["model", "abc", "a/b", "--default"],
+        &["effort", "abc", "huge"],
+        &["cwd", "abc", "/tmp", "--clear"],
+        &["throughput", "--period", "year"],
     ] {
         let ran = Ran::of(dispatch().args(arguments));
         assert!(ran.status == Some(2) && ran.stderr.starts_with("error: "), "{arguments:?}: {ran:?}");

@@ -2,106 +2,15 @@
 
 mod common;
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use common::terminal::Terminal;
+use common::{Home, Server};
 
-use common::{Home, PATIENCE, Server};
-use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
-
-/// `dispatch chat` in a terminal of its own.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    screen: Arc<Mutex<String>>,
-    /// How much of the screen was looked at.
-    seen: usize,
-}
-
-impl Terminal {
-    fn chat(server: &Server, home: &Home, arguments: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let size = Winsize { ws_row: 40, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&master, size).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = File::from(open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
-        let mut command = server.client(&[&["chat"], arguments].concat());
-        let child = command
-            .current_dir(home.work())
-            .env("TERM", "xterm")
-            .env("XDG_STATE_HOME", home.data().with_file_name("state"))
-            .stdin(slave.try_clone().unwrap())
-            .stdout(slave.try_clone().unwrap())
-            .stderr(Stdio::from(slave))
-            .spawn()
-            .unwrap();
-        // Stdio kept copies of the terminal in the command.
-        drop(command);
-        let keyboard = File::from(master);
-        let mut output = keyboard.try_clone().unwrap();
-        let screen = Arc::new(Mutex::new(String::new()));
-        let shown = screen.clone();
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let mut piece = [0; 4096];
-            while let Ok(length @ 1..) = output.read(&mut piece) {
-                bytes.extend_from_slice(&piece[..length]);
-                *shown.lock().unwrap() = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
-            }
-        });
-        let mut terminal = Self { child, keyboard, screen, seen: 0 };
-        terminal.until("› ");
-        terminal
-    }
-
-    fn type_in(&mut self, text: &str) {
-        self.keyboard.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Waits until this is shown after what was waited for before, and gives all that came up to it.
-    fn until(&mut self, text: &str) -> String {
-        let start = Instant::now();
-        loop {
-            let screen = self.screen.lock().unwrap().clone();
-            if let Some(at) = screen[self.seen..].find(text) {
-                let end = self.seen + at + text.len();
-                let shown = screen[self.seen..end].to_owned();
-                self.seen = end;
-                return shown;
-            }
-            assert!(start.elapsed() < PATIENCE, "{text:?} is not in {:?}", &screen[self.seen..]);
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
-    }
-
-    fn end(mut self) -> Option<i32> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(start.elapsed() < PATIENCE, "it does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn chat(server: &Server, home: &Home, arguments: &[&str]) -> Terminal {
+    let mut command = server.client(&[&["chat"], arguments].concat());
+    command.current_dir(home.work()).env("XDG_STATE_HOME", home.data().with_file_name("state"));
+    let mut terminal = Terminal::start(command);
+    terminal.until("› ");
+    terminal
 }
 
 #[test]
@@ -109,7 +18,7 @@ fn answers_are_styled_and_tools_are_shown() {
     let home = Home::new();
     home.write("a.txt", "content\n");
     let server = home.start();
-    let mut terminal = Terminal::chat(&server, &home, &[]);
+    let mut terminal = chat(&server, &home, &[]);
     terminal.type_in("say some **bold** words\r");
     terminal.until("some \u{1b}[1mbold\u{1b}[0m words\n");
     terminal.until(" tokens in");
@@ -132,7 +41,7 @@ fn answers_are_styled_and_tools_are_shown() {
 
     // What was typed is there the next time, and a conversation goes on.
     let list = server.run(&["list"]).ok();
-    let mut terminal = Terminal::chat(&server, &home, &["--conversation", &list[..8]]);
+    let mut terminal = chat(&server, &home, &["--conversation", &list[..8]]);
     terminal.type_in("\u{1b}[A");
     terminal.until("/nonsense");
     terminal.type_in("\u{3}");
@@ -146,7 +55,7 @@ fn answers_are_styled_and_tools_are_shown() {
 fn a_pasted_text_keeps_its_lines() {
     let home = Home::new();
     let server = home.start();
-    let mut terminal = Terminal::chat(&server, &home, &[]);
+    let mut terminal = chat(&server, &home, &[]);
     terminal.type_in("\u{1b}[200~say one\rsay two\u{1b}[201~");
     terminal.until("say two");
     terminal.type_in("\r");
@@ -160,7 +69,7 @@ fn a_pasted_text_keeps_its_lines() {
 fn ctrl_c_stops_the_turn_and_not_the_program() {
     let home = Home::new();
     let server = home.start();
-    let mut terminal = Terminal::chat(&server, &home, &[]);
+    let mut terminal = chat(&server, &home, &[]);
     terminal.type_in("count to 10000 slowly\r");
     terminal.until("2 3");
     terminal.interrupt();
@@ -178,7 +87,7 @@ fn a_line_that_is_typed_while_a_turn_runs_reaches_it() {
     let home = Home::new();
     home.write("go", "");
     let server = home.start();
-    let mut terminal = Terminal::chat(&server, &home, &[]);
+    let mut terminal = chat(&server, &home, &[]);
     terminal.type_in("run echo up; while [ -e go ]; do sleep 0.05; done\r");
     terminal.until("    \u{1b}[2mup");
     terminal.type_in("say steered\n");
@@ -208,6 +117,103 @@ fn a_line_that_is_typed_while_a_turn_runs_reaches_it() {
     terminal.type_in("say after\r");
     terminal.until("\nafter\n");
     terminal.until("\ncarried over\n");
+    terminal.until("› ");
+    terminal.type_in("\u{4}");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn a_conversation_is_looked_after_with_commands() {
+    let home = Home::new();
+    let server = home.start();
+    let mut terminal = chat(&server, &home, &[]);
+    terminal.type_in("/title Too early\r");
+    terminal.until("error: there is no conversation yet: say something first");
+    terminal.until("› ");
+    terminal.type_in("count to 500\r");
+    terminal.until(" tokens in");
+    terminal.until("› ");
+    terminal.type_in("/title A tour\r");
+    terminal.until("A tour\u{1b}[0m\n");
+    terminal.until("› ");
+    terminal.type_in("/effort huge\r");
+    terminal.until("error: the effort is one of: low, medium, high, xhigh, max");
+    terminal.until("› ");
+    terminal.type_in("/effort low\r");
+    terminal.until("The next message is answered with effort low.");
+    terminal.until("› ");
+    terminal.type_in("/compact\r");
+    terminal.until("(compaction-refused)");
+    terminal.until("› ");
+    for _ in 0..5 {
+        terminal.type_in("count to 400\r");
+        terminal.until(" tokens in");
+        terminal.until("› ");
+    }
+    terminal.type_in("/compact\r");
+    terminal.until("2 messages became a summary, 10 stayed; all of them are in the archive ");
+    terminal.until("› ");
+
+    // Somebody else does it.
+    let list = server.run(&["list"]).ok();
+    assert!(list.ends_with("  A tour\n"), "{list}");
+    server.run(&["compact", &list[..8], "--keep", "2"]).ok();
+    terminal.type_in("say more\r");
+    terminal.until("The older messages became a summary; all of them are in the archive ");
+    terminal.until("\nmore\n");
+    terminal.until("› ");
+    terminal.type_in("\u{4}");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn what_waits_is_seen_and_taken_back_while_a_turn_runs() {
+    let home = Home::new();
+    let server = home.start();
+    let mut terminal = chat(&server, &home, &[]);
+    terminal.type_in("count to 10000 slowly\r");
+    terminal.until("2 3");
+    terminal.type_in("say one\n");
+    terminal.until("queued: say one");
+    terminal.type_in("/queue say two\n");
+    terminal.until("queued: say two");
+    terminal.type_in("/queue\n");
+    let shown = terminal.until("just now  say one");
+    let message = shown.trim_end_matches("just now  say one").trim_end();
+    let message = message[message.len() - 8..].to_owned();
+    terminal.until("just now  say two");
+    terminal.type_in(&format!("/cancel {message}\n"));
+    terminal.until("taken back: say one");
+    terminal.type_in(&format!("/cancel {message}\n"));
+    terminal.until("(not-queued)");
+    terminal.interrupt();
+    terminal.until("What was queued waits for your next message.");
+    terminal.until("› ");
+    terminal.type_in("say three\r");
+    terminal.until("\nthree\n");
+    terminal.until("\ntwo\n");
+    terminal.until("› ");
+    terminal.type_in("\u{4}");
+    assert_eq!(terminal.end(), Some(0));
+    let list = server.run(&["list"]).ok();
+    assert!(!server.run(&["read", &list[..8], "--all"]).ok().contains("say one"));
+}
+
+#[test]
+fn a_turn_that_was_started_elsewhere_is_joined() {
+    let home = Home::new();
+    home.write("go", "");
+    let server = home.start();
+    let id = server.run(&["chat", "--text", "say hi"]).conversation();
+    let mut terminal = chat(&server, &home, &["--conversation", &id[..8]]);
+    let wait = format!("run while [ -e {}/go ]; do sleep 0.05; done", home.work().display());
+    server.run(&["queue", &id, "--text", &wait]).ok();
+    terminal.type_in("/queue say joined\r");
+    terminal.until("queued: say joined");
+    terminal.until("run while");
+    std::fs::remove_file(home.work().join("go")).unwrap();
+    terminal.until("\u{1b}[1msay joined\u{1b}[0m");
+    terminal.until("\njoined\n");
     terminal.until("› ");
     terminal.type_in("\u{4}");
     assert_eq!(terminal.end(), Some(0));

@@ -27,6 +27,8 @@ pub struct Credential {
 pub struct Catalog {
     credentials: Vec<Listed>,
     default_model: Option<String>,
+    /// Other names, and the names that they stand for.
+    aliases: BTreeMap<String, String>,
 }
 
 struct Listed {
@@ -50,7 +52,34 @@ impl Catalog {
             .into_iter()
             .map(|credential| Listed { credential, models: Mutex::new(None) })
             .collect();
-        Self { credentials, default_model }
+        Self { credentials, default_model, aliases: BTreeMap::new() }
+    }
+
+    /// With names under which models can be asked for besides their own: from a name to `credential/model`.
+    pub fn with_aliases(mut self, aliases: BTreeMap<String, String>) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The name that a name stands for: its own, unless it is an alias.
+    pub(crate) fn real_name(&self, name: String) -> String {
+        self.aliases.get(&name).cloned().unwrap_or(name)
+    }
+
+    /// Whether somebody serves a model of that name, as far as can be said without asking.
+    pub(crate) fn serves(&self, name: &str) -> bool {
+        self.resolve(self.aliases.get(name).map_or(name, String::as_str)).is_some()
+    }
+
+    /// What its provider's list says of a model, by its real name; a list of any age will do.
+    pub(crate) async fn info(&self, name: &str) -> Option<kernel::ModelInfo> {
+        let (credential, model) = name.split_once('/')?;
+        let listed = self.credentials.iter().find(|listed| listed.credential.name == credential)?;
+        let models = match listed.known() {
+            Some((_, models)) => models,
+            None => listed.models().await,
+        };
+        models.iter().find(|info| info.id == model).cloned()
     }
 
     /// Who serves the model of that name: it is split at its first slash.
@@ -89,8 +118,9 @@ impl Catalog {
                 let name = format!("{}/{}", listed.credential.name, model.id);
                 // Clients key their lists by name and fail on the same one twice.
                 if seen.insert(name.clone()) {
-                    if let Some(context_window) = model.context_window {
-                        infos.insert(name.clone(), ModelInfo { context_window: Some(context_window) });
+                    if model.context_window.is_some() || model.vision.is_some() {
+                        let kernel::ModelInfo { context_window, vision, .. } = *model;
+                        infos.insert(name.clone(), ModelInfo { context_window, vision });
                     }
                     models.push(name);
                 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, StreamExt, stream};
 use kernel::provider::EventStream;
 use kernel::{
-    DoneReason, Failure, Input, LogOp, Outcome, Output, Provider, ProviderEvent, Request, ToolContext,
+    DoneReason, Failure, Input, LogOp, Outcome, Output, Provider, ProviderEvent, Request, Tool, ToolContext,
     ToolOutput, ToolResult, Turn,
 };
 use store::Seal;
@@ -31,6 +31,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Driver {
     turn_id: TurnId,
     provider: Arc<dyn Provider>,
+    /// What the model may call in this turn.
+    offered: Vec<Arc<dyn Tool>>,
     cwd: PathBuf,
     /// The open provider call.
     stream: Option<(u32, EventStream)>,
@@ -48,14 +50,29 @@ pub(crate) struct Ended {
     pub(crate) reason: DoneReason,
     /// Whether it is in the history.
     pub(crate) sealed: bool,
+    /// Tokens that the conversation occupies now, where the last step said.
+    pub(crate) context_size: Option<u64>,
+}
+
+impl Ended {
+    /// A turn of which nothing is known.
+    fn lost() -> Self {
+        Self { reason: DoneReason::Error, sealed: false, context_size: None }
+    }
 }
 
 impl Driver {
-    pub(crate) fn new(turn_id: TurnId, provider: Arc<dyn Provider>, cwd: PathBuf) -> Self {
+    pub(crate) fn new(
+        turn_id: TurnId,
+        provider: Arc<dyn Provider>,
+        offered: Vec<Arc<dyn Tool>>,
+        cwd: PathBuf,
+    ) -> Self {
         let (tool_events, from_tools) = mpsc::channel(BATCH);
         Self {
             turn_id,
             provider,
+            offered,
             cwd,
             stream: None,
             tools: JoinSet::new(),
@@ -73,8 +90,7 @@ impl Driver {
         loop {
             self.perform(actor, turn).await;
             if turn.is_over() {
-                let lost = Ended { reason: DoneReason::Error, sealed: false };
-                return self.ended.unwrap_or(lost);
+                return self.ended.unwrap_or_else(Ended::lost);
             }
             let deadline = turn.deadline();
             tokio::select! {
@@ -91,15 +107,20 @@ impl Driver {
         }
     }
 
-    fn stop(&mut self, turn: &mut Turn) {
+    pub(crate) fn stop(&mut self, turn: &mut Turn) {
         self.stopped = true;
         turn.handle(Instant::now(), Input::Stop);
     }
 
     async fn on_command(&mut self, actor: &mut Actor, turn: &mut Turn, command: Command) {
         match command {
-            Command::Send { reply, .. } => drop(reply.send(Err(Error::TurnActive))),
-            Command::Queue { text, reply } => drop(reply.send(actor.enqueue(text, self.stopped).await)),
+            Command::Send { prompt, reply } => {
+                if actor.on_send_while_active(prompt, reply, self.stopped).await {
+                    self.stop(turn);
+                }
+            }
+            Command::Queue { steer, reply } => actor.steer(steer, reply, self.stopped).await,
+            Command::Cancel { message, reply } => drop(reply.send(actor.cancel(message).await)),
             Command::Stop { reply } => {
                 self.stop(turn);
                 let _ = reply.send(true);
@@ -107,6 +128,15 @@ impl Driver {
             Command::Close { reply } => {
                 self.stop(turn);
                 let _ = reply.send(actor.close().await.map(|()| true));
+            }
+            Command::Delete { force: false, reply } => drop(reply.send(Err(Error::ConversationActive))),
+            Command::Delete { force: true, reply } => {
+                self.stop(turn);
+                actor.delete_later(reply);
+            }
+            Command::Compact { reply, .. } => {
+                let why = "the conversation is generating".to_owned();
+                let _ = reply.send(Err(Error::CompactionRefused(why)));
             }
         }
     }
@@ -215,6 +245,7 @@ impl Driver {
             }
         }
         if turn.is_over() {
+            actor.shared.reads.calm(&actor.id, &actor.hub).await;
             // The end of the live turn and the beginning of its life as history are one moment.
             actor.hub.end(events);
         } else {
@@ -237,7 +268,11 @@ impl Driver {
             context_size: outcome.context_size,
         };
         let sealed = actor.shared.store.seal(seal).await;
-        self.ended = Some(Ended { reason: outcome.reason, sealed: sealed.is_ok() });
+        self.ended = Some(Ended {
+            reason: outcome.reason,
+            sealed: sealed.is_ok(),
+            context_size: outcome.context_size,
+        });
         let input = match sealed {
             Ok(_) => Input::Sealed,
             Err(error) => {
@@ -256,7 +291,7 @@ impl Driver {
         name: &str,
         input: serde_json::Value,
     ) {
-        let Some(tool) = actor.shared.tools.iter().find(|tool| tool.spec().name == name).cloned() else {
+        let Some(tool) = self.offered.iter().find(|tool| tool.spec().name == name).cloned() else {
             // The machine asks only for tools that it was given.
             return;
         };

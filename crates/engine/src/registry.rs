@@ -8,11 +8,11 @@ use wire::ConversationId;
 
 use crate::SharedHub;
 use crate::actor::Command;
-use crate::live::Hub;
+use crate::live::{Hub, Spill};
 
 /// The live conversations. Locks are held for moments and never across an await.
-#[derive(Default)]
 pub(crate) struct Registry {
+    spill: Spill,
     actors: Mutex<HashMap<ConversationId, mpsc::UnboundedSender<Command>>>,
     hubs: Mutex<Hubs>,
     no_actors: Notify,
@@ -26,6 +26,20 @@ struct Hubs {
 }
 
 impl Registry {
+    pub(crate) fn new(spill: Spill) -> Self {
+        Self { spill, actors: Mutex::default(), hubs: Mutex::default(), no_actors: Notify::new() }
+    }
+
+    /// The conversations in which a turn runs.
+    pub(crate) fn in_flight(&self) -> Vec<ConversationId> {
+        let hubs: Vec<_> = lock(&self.hubs)
+            .by_id
+            .iter()
+            .filter_map(|(id, hub)| Some((id.clone(), hub.upgrade()?)))
+            .collect();
+        hubs.into_iter().filter(|(_, hub)| hub.in_flight_from().is_some()).map(|(id, _)| id).collect()
+    }
+
     /// The conversation's stream; made now if nobody has it.
     pub(crate) fn hub(&self, id: &ConversationId) -> SharedHub {
         let mut hubs = lock(&self.hubs);
@@ -38,7 +52,7 @@ impl Registry {
             hubs.after_sweep = hubs.by_id.len();
             hubs.by_id.shrink_to_fit();
         }
-        let hub = Arc::new(Hub::new());
+        let hub = Arc::new(Hub::new(id.clone(), self.spill.clone()));
         hubs.by_id.insert(id.clone(), Arc::downgrade(&hub));
         hub
     }

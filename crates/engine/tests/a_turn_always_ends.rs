@@ -9,7 +9,7 @@ use engine::{Options, Prompt};
 use serde_json::json;
 use support::*;
 use tokio::sync::Notify;
-use wire::{AgentEvent, ConversationId};
+use wire::AgentEvent;
 
 #[tokio::test]
 async fn a_plain_turn_is_streamed_sealed_and_leaves_nothing_behind() {
@@ -63,7 +63,7 @@ async fn an_unknown_model_is_said_by_the_turn_and_the_prompt_is_kept() {
     let world = world();
     let prompt =
         Prompt { text: "hi".to_owned(), model: Some("nobody/nothing".to_owned()), ..Prompt::default() };
-    let mut started = world.engine.send(&ConversationId::new("c"), prompt).await.unwrap();
+    let mut started = world.start("c", prompt).await.unwrap();
     let events = turn(&mut started.watcher).await;
     assert_eq!(
         kinds(&events),

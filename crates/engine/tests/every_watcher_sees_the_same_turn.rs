@@ -4,13 +4,20 @@
 
 use std::sync::Arc;
 
-use engine::live::{Heard, Hub, MERGED_BYTES, Recorded, Watcher};
+use engine::live::{Heard, Hub, MERGED_BYTES, Recorded, Spill, Watch, Watcher, Weight};
 use serde_json::Value;
-use wire::extension::ExtensionEvent;
 use wire::{AgentEvent, ConversationId, OutputStream, TurnId};
 
 fn ids() -> (ConversationId, TurnId) {
     (ConversationId::new("c \"quoted\""), TurnId::new("t"))
+}
+
+fn hub() -> Arc<Hub> {
+    Arc::new(Hub::new(ids().0, Spill::default()))
+}
+
+fn watch(hub: &Arc<Hub>) -> Watcher {
+    hub.watch(Watch::default())
 }
 
 fn text(delta: &str) -> AgentEvent {
@@ -103,14 +110,14 @@ fn whenever_it_joins_and_however_slow_it_is() {
     for seed in 0..200 {
         let events = turn(seed, 120);
         let mut random = fastrand::Rng::with_seed(seed);
-        let hub = Arc::new(Hub::new());
+        let hub = hub();
         // Some wait before the turn begins.
         let mut watchers: Vec<(Watcher, Vec<AgentEvent>)> =
-            (0..3).map(|_| (hub.watch(false), Vec::new())).collect();
-        hub.begin(1);
+            (0..3).map(|_| (watch(&hub), Vec::new())).collect();
+        hub.begin(ids().1, 1);
         for (n, event) in events.iter().enumerate() {
             if random.u8(..10) == 0 {
-                watchers.push((hub.watch(false), Vec::new()));
+                watchers.push((watch(&hub), Vec::new()));
             }
             let recorded = Recorded::from(event);
             if n + 1 == events.len() {
@@ -128,19 +135,19 @@ fn whenever_it_joins_and_however_slow_it_is() {
             seen.extend(drain(&mut watcher));
             assert_eq!(merged(&seen), merged(&events), "seed {seed}");
         }
-        assert_eq!(hub.weight(), (0, 0), "a turn that everybody has read is let go");
+        assert_eq!(hub.weight(), Weight::default(), "a turn that everybody has read is let go");
     }
 }
 
 #[test]
 fn a_late_joiner_gets_few_frames_and_none_too_large() {
-    let hub = Arc::new(Hub::new());
-    hub.begin(1);
+    let hub = hub();
+    hub.begin(ids().1, 1);
     let piece = "0123456789";
     for _ in 0..20_000 {
         hub.publish([Recorded::from(&text(piece))]);
     }
-    let mut late = hub.watch(false);
+    let mut late = watch(&hub);
     let mut total = 0;
     let mut frames = 0;
     while let Some(Heard::Frame(frame)) = late.try_next() {
@@ -154,26 +161,26 @@ fn a_late_joiner_gets_few_frames_and_none_too_large() {
 
 #[test]
 fn watchers_who_read_nothing_cost_the_tape_once() {
-    let hub = Arc::new(Hub::new());
-    let idle: Vec<Watcher> = (0..500).map(|_| hub.watch(false)).collect();
-    hub.begin(1);
+    let hub = hub();
+    let idle: Vec<Watcher> = (0..500).map(|_| watch(&hub)).collect();
+    hub.begin(ids().1, 1);
     for _ in 0..1000 {
         hub.publish([Recorded::from(&text(&"x".repeat(100)))]);
     }
-    let (watchers, bytes) = hub.weight();
-    assert_eq!(watchers, 500);
-    assert!(bytes < 120_000, "{bytes} bytes for 100,000 of text");
+    let Weight { watchers, memory, spilled } = hub.weight();
+    assert_eq!((watchers, spilled), (500, 0));
+    assert!(memory < 130_000, "{memory} bytes for 100,000 of text");
     drop(idle);
-    assert_eq!(hub.weight().0, 0);
+    assert_eq!(hub.weight().watchers, 0);
 }
 
 #[test]
 fn a_subscription_spans_turns_and_keeps_their_order() {
-    let hub = Arc::new(Hub::new());
-    let mut slow = hub.watch(false);
+    let hub = hub();
+    let mut slow = watch(&hub);
     let mut expected = Vec::new();
     for turn in 0..5 {
-        hub.begin(turn + 1);
+        hub.begin(TurnId::new(format!("turn-{}", turn + 1)), turn + 1);
         for event in [text(&format!("turn {turn}")), sealed()] {
             expected.push(event.clone());
             match event {
@@ -183,37 +190,5 @@ fn a_subscription_spans_turns_and_keeps_their_order() {
         }
     }
     assert_eq!(drain(&mut slow), expected);
-    assert_eq!(drain(&mut hub.watch(false)), [], "an idle conversation replays nothing");
-}
-
-#[test]
-fn an_extension_reaches_only_those_who_asked_and_were_there() {
-    let hub = Arc::new(Hub::new());
-    let (conversation_id, turn_id) = ids();
-    let retry = ExtensionEvent::ProviderRetry {
-        conversation_id,
-        turn_id,
-        attempt: 1,
-        delay_ms: 5,
-        message: "HTTP 429".to_owned(),
-        code: None,
-    };
-    hub.begin(1);
-    let (mut contract, mut extended) = (hub.watch(false), hub.watch(true));
-    hub.publish([Recorded::from(&text("a")), Recorded::from(&retry), Recorded::from(&text("b"))]);
-    let mut late = hub.watch(true);
-    let frames = |watcher: &mut Watcher| -> Vec<String> {
-        std::iter::from_fn(|| watcher.try_next())
-            .map(|heard| match heard {
-                Heard::Frame(frame) => {
-                    let event: Value = serde_json::from_slice(&frame.event()).unwrap();
-                    event["type"].as_str().unwrap().to_owned()
-                }
-                Heard::TurnOver => "over".to_owned(),
-            })
-            .collect()
-    };
-    assert_eq!(frames(&mut contract), ["text-delta", "text-delta"]);
-    assert_eq!(frames(&mut extended), ["text-delta", "provider-retry", "text-delta"]);
-    assert_eq!(frames(&mut late), ["text-delta", "text-delta"]);
+    assert_eq!(drain(&mut watch(&hub)), [], "an idle conversation replays nothing");
 }

@@ -18,7 +18,7 @@ mod sync {
 #[path = "../src/live/mod.rs"]
 mod live;
 
-use live::{Heard, Hub, Recorded, Watcher};
+use live::{After, Heard, Hub, Recorded, Spill, Watch, Watcher, Weight};
 use shuttle::sync::{Arc, Mutex};
 use shuttle::{check_random, future, thread};
 use wire::{AgentEvent, ConversationId, TurnId};
@@ -26,18 +26,30 @@ use wire::{AgentEvent, ConversationId, TurnId};
 /// Stands for the log: what is sealed can be read.
 type Log = Arc<Mutex<Vec<u64>>>;
 
-fn event(seq: u64) -> Recorded {
+/// Of a stream that keeps next to nothing in memory, so that what one reads may be going to a file at that moment.
+fn hub() -> Arc<Hub> {
+    let spill = Spill { limit: 0, ..Spill::default() };
+    Arc::new(Hub::new(ConversationId::new("c"), spill))
+}
+
+fn turn_id(turn: u64) -> TurnId {
+    TurnId::new(format!("t{turn}"))
+}
+
+/// Some are so long that they leave memory at once, some so short that several of them go together.
+fn event(turn: u64, seq: u64) -> Recorded {
+    let padding = " ".repeat(if seq.is_multiple_of(2) { 300 } else { 0 });
     Recorded::from(&AgentEvent::TextDelta {
         conversation_id: ConversationId::new("c"),
-        turn_id: TurnId::new("t"),
-        delta: format!("<{seq}>"),
+        turn_id: turn_id(turn),
+        delta: format!("<{seq}>{padding}"),
     })
 }
 
-fn sealed() -> Recorded {
+fn sealed(turn: u64) -> Recorded {
     Recorded::from(&AgentEvent::TurnSealed {
         conversation_id: ConversationId::new("c"),
-        turn_id: TurnId::new("t"),
+        turn_id: turn_id(turn),
     })
 }
 
@@ -45,14 +57,14 @@ fn sealed() -> Recorded {
 fn run_turns(hub: &Hub, log: &Log, turns: u64, chunks: u64) {
     for turn in 0..turns {
         let first = turn * chunks + 1;
-        hub.begin(first);
+        hub.begin(turn_id(turn), first);
         for seq in first..first + chunks {
-            hub.publish([event(seq)]);
+            hub.publish([event(turn, seq)]);
             thread::yield_now();
         }
         log.lock().unwrap().extend(first..first + chunks);
         thread::yield_now();
-        hub.end([sealed()]);
+        hub.end([sealed(turn)]);
     }
 }
 
@@ -71,8 +83,8 @@ async fn hear(watcher: &mut Watcher, last: u64, seen: &mut Vec<u64>) {
 }
 
 /// As `Engine::join`: watch, then read, then cut where the watcher begins.
-fn join(hub: &Arc<Hub>, log: &Log) -> (Vec<u64>, Watcher) {
-    let watcher = hub.watch(false);
+fn join(hub: &Arc<Hub>, log: &Log, watch: Watch) -> (Vec<u64>, Watcher) {
+    let watcher = hub.watch(watch);
     let mut history = log.lock().unwrap().clone();
     if let Some(from) = watcher.joined_at() {
         history.retain(|seq| *seq < from);
@@ -84,7 +96,7 @@ fn join(hub: &Arc<Hub>, log: &Log) -> (Vec<u64>, Watcher) {
 fn history_and_live_are_everything_once() {
     check_random(
         || {
-            let (hub, log) = (Arc::new(Hub::new()), Log::default());
+            let (hub, log) = (hub(), Log::default());
             let (turns, chunks) = (2, 2);
             let last = turns * chunks;
             let writer = {
@@ -95,7 +107,7 @@ fn history_and_live_are_everything_once() {
                 .map(|_| {
                     let (hub, log) = (hub.clone(), log.clone());
                     thread::spawn(move || {
-                        let (mut seen, mut watcher) = join(&hub, &log);
+                        let (mut seen, mut watcher) = join(&hub, &log, Watch::default());
                         future::block_on(hear(&mut watcher, last, &mut seen));
                         assert_eq!(seen, (1..=last).collect::<Vec<_>>());
                     })
@@ -105,7 +117,7 @@ fn history_and_live_are_everything_once() {
             for joiner in joiners {
                 joiner.join().unwrap();
             }
-            assert_eq!(hub.weight(), (0, 0), "nothing is kept for watchers who are gone");
+            assert_eq!(hub.weight(), Weight::default(), "nothing is kept for watchers who are gone");
         },
         20_000,
     );
@@ -116,7 +128,7 @@ fn history_and_live_are_everything_once() {
 fn what_history_shows_of_a_turn_is_never_replayed() {
     check_random(
         || {
-            let (hub, log) = (Arc::new(Hub::new()), Log::default());
+            let (hub, log) = (hub(), Log::default());
             let writer = {
                 let (hub, log) = (hub.clone(), log.clone());
                 thread::spawn(move || run_turns(&hub, &log, 1, 2))
@@ -126,7 +138,7 @@ fn what_history_shows_of_a_turn_is_never_replayed() {
             let mut history = log.lock().unwrap().clone();
             let cut = before.or_else(|| hub.in_flight_from());
             history.retain(|seq| cut.is_none_or(|cut| *seq < cut));
-            let mut watcher = hub.watch(false);
+            let mut watcher = hub.watch(Watch::default());
             writer.join().unwrap();
             let mut live = Vec::new();
             while let Some(heard) = watcher.try_next() {
@@ -137,5 +149,66 @@ fn what_history_shows_of_a_turn_is_never_replayed() {
             assert!(history.iter().all(|seq| !live.contains(seq)), "{history:?} and {live:?}");
         },
         20_000,
+    );
+}
+
+/// A client that loses its connection after any event and goes on there, as the stream's documentation tells it to.
+fn come_back(hub: &Arc<Hub>, log: &Log, lose_after: usize, last: u64) {
+    let (mut seen, mut watcher) = join(hub, log, Watch::default());
+    let mut position = None;
+    while seen.len() < lose_after && seen.last() != Some(&last) {
+        if let Heard::Frame(frame) = future::block_on(watcher.next()) {
+            seen.extend(seqs(&frame));
+            position = Some(frame.position());
+        }
+    }
+    drop(watcher);
+    thread::yield_now();
+    let Some(position) = position else { return };
+    let after = After { turn: position.turn.clone(), event_seq: position.event_seq };
+    let (history, mut watcher) = join(hub, log, Watch { after: Some(after), ..Watch::default() });
+    let mut first = true;
+    while seen.last() != Some(&last) {
+        if let Heard::Frame(frame) = future::block_on(watcher.next()) {
+            let is_sealed = frame.event().starts_with(br#"{"type":"turn-sealed""#);
+            if first && is_sealed && frame.position() == position_of_client(&position) {
+                seen = history.clone();
+            }
+            seen.extend(seqs(&frame));
+            first = false;
+        }
+    }
+    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+}
+
+/// What a turn's end is told with when the turn is not on a tape: the client's own position.
+fn position_of_client(position: &live::Position) -> live::Position {
+    live::Position { attempt: 1, ..position.clone() }
+}
+
+#[test]
+fn a_client_that_comes_back_has_everything_once() {
+    check_random(
+        || {
+            let (hub, log) = (hub(), Log::default());
+            let (turns, chunks) = (2, 3);
+            let last = turns * chunks;
+            let writer = {
+                let (hub, log) = (hub.clone(), log.clone());
+                thread::spawn(move || run_turns(&hub, &log, turns, chunks))
+            };
+            let clients: Vec<_> = [1, 2]
+                .map(|lose_after| {
+                    let (hub, log) = (hub.clone(), log.clone());
+                    thread::spawn(move || come_back(&hub, &log, lose_after, last))
+                })
+                .into();
+            writer.join().unwrap();
+            for client in clients {
+                client.join().unwrap();
+            }
+            assert_eq!(hub.weight(), Weight::default(), "nothing is kept for clients who are gone");
+        },
+        10_000,
     );
 }

@@ -33,7 +33,7 @@ fn read_chunk(role: &str, chunk: &Value, transcript: &mut String) {
 }
 
 async fn join(world: &World, id: &ConversationId) -> (String, Watcher) {
-    let (history, watcher) = world.engine.join(id, false).await.unwrap();
+    let (history, watcher) = world.engine.join(id, engine::live::Watch::default()).await.unwrap();
     let mut transcript = String::new();
     for row in history {
         read_chunk(row.role.as_str(), &serde_json::from_str(row.chunk.get()).unwrap(), &mut transcript);
@@ -86,7 +86,7 @@ async fn everybody_reads_the_same() {
                         tokio::time::sleep(Duration::from_micros(random.u64(0..3000))).await;
                     }
                     match random.u8(0..6) {
-                        0 => drop(world.engine.queue(&id, "steer".to_owned()).await.unwrap()),
+                        0 => drop(world.engine.queue(&id, support::steer("steer")).await.unwrap()),
                         1 => drop(world.engine.stop(&id).await.unwrap()),
                         _ => {
                             let (history, watcher) = join(&world, &id).await;

@@ -18,5 +18,5 @@ pub use log::{Entry, Growth, LogOp, TextKind};
 pub use message::{Message, Part};
 pub use provider::{Failure, FinishReason, ModelInfo, Provider, ProviderEvent, Request};
 pub use reconcile::{INTERRUPTED, reconcile};
-pub use tool::{Tool, ToolContext, ToolOutput, ToolResult, ToolSpec};
+pub use tool::{Tool, ToolContext, ToolOutput, ToolResult, ToolScope, ToolSource, ToolSpec};
 pub use turn::{ABORTED, DoneReason, Input, Options, Outcome, Output, RetryPolicy, Start, Turn};

@@ -99,6 +99,8 @@ pub struct ModelInfo {
     pub id: String,
     /// Tokens that a prompt and its answer may have together, where the provider says.
     pub context_window: Option<u64>,
+    /// Whether it takes images, where that is known.
+    pub vision: Option<bool>,
 }
 
 /// Something that answers.

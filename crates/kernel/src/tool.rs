@@ -89,3 +89,22 @@ pub trait Tool: Send + Sync {
     /// Runs one call. The input is what the model wrote, checked by nobody yet.
     fn run(self: Arc<Self>, input: Value, context: ToolContext) -> BoxFuture<'static, ToolResult>;
 }
+
+/// Whose tools are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolScope {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The directory that its tools work in, absolute. It may have vanished.
+    pub cwd: PathBuf,
+}
+
+/// Where tools come from that depend on the conversation or its directory.
+///
+/// Asked once for each turn, so that the tools of all its steps are the same. Answers in bounded time, with what there
+/// is by then: a source that is slow or broken never holds a turn up. For the same scope in the same state of the world
+/// it gives the same specs in the same order, byte by byte, so that prompt caches hit.
+pub trait ToolSource: Send + Sync {
+    /// The tools for that scope.
+    fn tools(&self, scope: ToolScope) -> BoxFuture<'_, Vec<Arc<dyn Tool>>>;
+}

@@ -117,7 +117,7 @@ proptest! {
                         open.remove(at.unwrap());
                     }
                     Chunk::Error { .. } => prop_assert!(false, "an error is sent"),
-                    Chunk::Text { .. } | Chunk::Thinking { .. } | Chunk::System { .. } => {}
+                    Chunk::Text { .. } | Chunk::Thinking { .. } | Chunk::System { .. } | Chunk::Image(_) => {}
                 }
             }
         }

@@ -147,7 +147,11 @@ impl Endpoint {
         advise: impl Fn(StatusCode, &str) -> Option<String>,
     ) -> Result<Response, Failure> {
         let started = Instant::now();
-        let response = match time::timeout(self.limits.stall, request.send()).await {
+        #[cfg(not(fuzzing))]
+        let sent = request.send();
+        #[cfg(fuzzing)]
+        let sent = crate::fuzzing::send(request);
+        let response = match time::timeout(self.limits.stall, sent).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(failure::unreachable(&self.place(), error)),
             Err(_) => return Err(failure::stalled(self.limits.stall)),

@@ -10,8 +10,11 @@
 //! - It never hangs: a provider that sends no byte for [`Limits::stall`] has failed.
 //! - It takes a bounded amount of memory, whatever the provider sends.
 //! - No key appears in it. Where a provider echoes a key in an error, `[key]` stands in its place.
-//! - The bytes of a request depend on the [`kernel::Request`] alone, and the messages come last in them, so that the
-//!   request of a step begins like the one before it.
+//! - The bytes of a request depend on the [`kernel::Request`] alone. All that a prompt cache goes by comes first in them
+//!   and the messages last of that, so that the request of a step begins like the one before it; what does not count,
+//!   the limit of tokens above all, comes after the messages.
+//! - An image that the provider would refuse is a sentence in its place, so that no image spoils a conversation. So is
+//!   any image for a model of which the settings say that it does not see.
 
 pub mod anthropic;
 pub mod demo;
@@ -19,7 +22,11 @@ pub mod openai;
 
 mod arguments;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
+mod image;
 mod listed;
 mod secret;
 mod settings;

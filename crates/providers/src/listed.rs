@@ -7,6 +7,8 @@ use futures_util::future::{self, BoxFuture};
 use kernel::provider::EventStream;
 use kernel::{Failure, ModelInfo, Provider, Request};
 
+use crate::image;
+
 pub(crate) struct Listed {
     provider: Arc<dyn Provider>,
     models: Vec<ModelInfo>,
@@ -20,6 +22,8 @@ impl Listed {
 
 impl Provider for Listed {
     fn stream(&self, request: Request) -> EventStream {
+        let is_blind = |model: &ModelInfo| model.id == request.model && model.vision == Some(false);
+        let request = if self.models.iter().any(is_blind) { image::unseen(request) } else { request };
         self.provider.stream(request)
     }
 

@@ -19,7 +19,7 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// The key. Local servers and the demo need none.
     pub api_key: Option<Secret>,
-    /// The models there are, if the provider is not to be asked.
+    /// The models there are, if the provider is not to be asked. One that does not see gets words for images.
     pub models: Option<Vec<ModelInfo>>,
     /// How long to wait and how much to take.
     pub limits: Limits,

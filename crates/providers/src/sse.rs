@@ -62,12 +62,14 @@ impl Parser {
         }
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             let (piece, rest) = (&bytes[..end], &bytes[end + 1..]);
+            // All of a line counts, whatever the pieces that it comes in.
             let event = if self.line.is_empty() {
-                self.take_line(piece)?
+                self.check(piece.len())?;
+                self.take_line(piece)
             } else {
                 self.hold(piece)?;
                 let line = std::mem::take(&mut self.line);
-                self.take_line(&line)?
+                self.take_line(&line)
             };
             if let Some(event) = event {
                 each(event);
@@ -87,8 +89,7 @@ impl Parser {
     /// The event at the very end of a stream whose last line feeds are missing.
     pub(crate) fn end(&mut self) -> Option<Event> {
         let line = std::mem::take(&mut self.line);
-        // Too large for the limit means there is nothing worth having.
-        self.take_line(&line).ok()?.or_else(|| self.dispatch())
+        self.take_line(&line).or_else(|| self.dispatch())
     }
 
     fn hold(&mut self, piece: &[u8]) -> Result<(), TooLarge> {
@@ -97,21 +98,20 @@ impl Parser {
         Ok(())
     }
 
-    fn take_line(&mut self, line: &[u8]) -> Result<Option<Event>, TooLarge> {
+    fn take_line(&mut self, line: &[u8]) -> Option<Event> {
         let line = match line.strip_prefix(b"\xEF\xBB\xBF") {
             Some(line) if self.at_start => line,
             _ => line,
         };
         self.at_start = false;
         if line.is_empty() {
-            return Ok(self.dispatch());
+            return self.dispatch();
         }
         let (field, value) = match memchr::memchr(b':', line) {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &[][..]),
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
-        self.check(value.len())?;
         match field {
             b"data" => {
                 if std::mem::replace(&mut self.has_data, true) {
@@ -126,7 +126,7 @@ impl Parser {
             // Comments, `id`, `retry`, and whatever else there may be.
             _ => {}
         }
-        Ok(None)
+        None
     }
 
     fn check(&self, more: usize) -> Result<(), TooLarge> {
@@ -208,6 +208,25 @@ mod tests {
         let mut parser = Parser::new(100);
         let small = "data: 0123456789\n\n".repeat(300);
         assert_eq!(parser.feed(small.as_bytes(), |_| {}), Ok(()), "the limit is for one event");
+    }
+
+    #[test]
+    fn the_limit_is_the_same_wherever_the_bytes_are_cut() {
+        for line in
+            ["data: 01234567890123456789", "retry: 5", "no-field-at-all", ": a comment", "event: name"]
+        {
+            let bytes = [line.as_bytes(), b"\ndata: x\n\n"].concat();
+            for limit in 0..bytes.len() {
+                let parsed = |size| {
+                    let (mut parser, mut events) = (Parser::new(limit), Vec::new());
+                    let fed = bytes
+                        .chunks(size)
+                        .try_for_each(|piece| parser.feed(piece, |event| events.push(event)));
+                    (fed, events)
+                };
+                assert_eq!(parsed(bytes.len()), parsed(1), "{line} with a limit of {limit}");
+            }
+        }
     }
 
     /// Lines that matter, line ends of all three kinds, and characters of one to four bytes.

@@ -8,11 +8,13 @@ mod support;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kernel::{Message, Part, Request, reconcile};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use support::{events, provider, request, tools};
+use support::{PNG, events, image, provider, request, tools};
 use weather::{Answer, Flavour, Script, Weather};
 use wire::{Chunk, Role};
 
@@ -36,11 +38,19 @@ fn part() -> impl Strategy<Value = Part> {
         Just(Some(json!({"redacted": "ZGF0", "model": "model-1"}))),
         Just(Some(json!(7))),
     ];
+    let url = prop_oneof![
+        3 => Just(format!("data:image/png;base64,{PNG}")),
+        1 => Just(format!("data:image/svg+xml;base64,{PNG}")),
+        1 => "data:image/(png|bmp|);base64,[A-Za-z0-9=]{0,12}",
+        1 => "https?://(example[.]com|localhost|10[.]0[.]0[.]1|)/[a-z äß]{0,4}",
+        1 => "[a-z:/.,;é]{0,12}",
+    ];
     let name = prop_oneof!["[a-z_]{1,80}", "[.ä ]{0,3}"];
     let id = prop_oneof!["[ab]", Just("functions.read:0".to_owned()), Just(String::new())];
     prop_oneof![
         3 => words().prop_map(|text| Chunk::Text { text }.into()),
         1 => words().prop_map(|text| Chunk::System { text }.into()),
+        2 => url.prop_map(|url| image(url).into()),
         2 => (words(), replay).prop_map(|(text, replay)| Part { chunk: Chunk::Thinking { text }, replay }),
         3 => (id.clone(), name, input).prop_map(|(tool_call_id, tool_name, input)| Chunk::ToolCall {
             tool_call_id, tool_name, input, step_id: None,
@@ -59,6 +69,7 @@ fn history() -> impl Strategy<Value = Vec<Arc<Message>>> {
         parts.retain(|part| match &part.chunk {
             Chunk::Text { .. } => role != Role::Tool,
             Chunk::System { .. } => matches!(role, Role::User | Role::System),
+            Chunk::Image(_) => role == Role::User,
             Chunk::Thinking { .. } | Chunk::ToolCall { .. } | Chunk::Error { .. } => role == Role::Assistant,
             Chunk::ToolResult { .. } => role == Role::Tool,
         });
@@ -83,6 +94,39 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
+/// What both protocols take as the data of an image.
+fn check_data(media_type: &str, data: &str) {
+    assert!(["image/png", "image/jpeg", "image/gif", "image/webp"].contains(&media_type), "{media_type}");
+    assert!(!STANDARD.decode(data).unwrap().is_empty());
+}
+
+/// What both protocols can fetch.
+fn check_address(url: &str) {
+    assert!(url.split_once("://").unwrap().1.starts_with("example.com/"), "{url}");
+    assert!(url.chars().all(|c| c.is_ascii_graphic()), "{url}");
+}
+
+fn check_openai_content(content: &Value) {
+    let Value::Array(parts) = content else {
+        assert!(!content.as_str().unwrap().is_empty());
+        return;
+    };
+    assert!(!parts.is_empty());
+    for part in parts {
+        match part["type"].as_str().unwrap() {
+            "text" => assert!(!part["text"].as_str().unwrap().is_empty()),
+            "image_url" => match part["image_url"]["url"].as_str().unwrap() {
+                url if url.starts_with("data:") => {
+                    let (head, data) = url.split_once(";base64,").unwrap();
+                    check_data(&head["data:".len()..], data);
+                }
+                url => check_address(url),
+            },
+            other => panic!("{other}"),
+        }
+    }
+}
+
 fn check_openai(body: &Value) {
     let messages = body["messages"].as_array().unwrap();
     let mut open: Vec<&str> = Vec::new();
@@ -93,7 +137,7 @@ fn check_openai(body: &Value) {
         }
         match role {
             "system" => assert!(at == 0, "a system message in the middle"),
-            "user" => assert!(!message["content"].as_str().unwrap().is_empty()),
+            "user" => check_openai_content(&message["content"]),
             "assistant" => {
                 let calls = message["tool_calls"].as_array().map_or(&[][..], |calls| calls);
                 assert!(message["content"].is_string() || !calls.is_empty(), "an empty message");
@@ -132,6 +176,19 @@ fn check_anthropic(body: &Value) {
             match block["type"].as_str().unwrap() {
                 "text" => {
                     assert!(!block["text"].as_str().unwrap().trim().is_empty(), "an empty text");
+                    results_are_over = true;
+                }
+                "image" => {
+                    assert_eq!(role, "user");
+                    let source = |field: &str| block["source"][field].as_str().unwrap();
+                    match source("type") {
+                        "base64" => check_data(source("media_type"), source("data")),
+                        "url" => {
+                            assert!(source("url").starts_with("https://"));
+                            check_address(source("url"));
+                        }
+                        other => panic!("{other}"),
+                    }
                     results_are_over = true;
                 }
                 "tool_use" => {

@@ -6,13 +6,13 @@ mod support;
 
 use kernel::ModelInfo;
 use providers::{Kind, Limits, Settings};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use support::{KEY, build, provider, settings};
 use weather::{Flavour, Reply, Script, Weather};
 
 fn model(id: &str, context_window: Option<u64>) -> ModelInfo {
-    ModelInfo { id: id.to_owned(), context_window }
+    ModelInfo { id: id.to_owned(), context_window, vision: None }
 }
 
 #[tokio::test]
@@ -26,6 +26,7 @@ async fn openai_servers_name_the_size_in_many_ways() {
         {"id": "f", "max_tokens": 4096},
         {"id": "g", "context_length": 0},
         {"no": "id"},
+        {"id": ""},
     ]})))
     .await
     .unwrap();
@@ -46,6 +47,92 @@ async fn openai_servers_name_the_size_in_many_ways() {
     assert_eq!(request.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
 }
 
+/// What a list says of its models' sight.
+async fn sight(flavour: Flavour, list: &Value) -> Vec<(String, Option<bool>)> {
+    let weather = Weather::start(Reply::json(list)).await.unwrap();
+    let models = provider(flavour, &weather).models().await.unwrap();
+    models.into_iter().map(|model| (model.id, model.vision)).collect()
+}
+
+fn named(expected: &[(&str, Option<bool>)]) -> Vec<(String, Option<bool>)> {
+    expected.iter().map(|(id, vision)| ((*id).to_owned(), *vision)).collect()
+}
+
+#[tokio::test]
+async fn openai_servers_say_in_many_ways_whether_a_model_sees() {
+    let list = json!({"object": "list", "data": [
+        {"id": "gpt-4.1", "object": "model", "created": 1, "owned_by": "openai"},
+        {"id": "router/sees", "architecture": {"input_modalities": ["text", "image"]}},
+        {"id": "router/reads", "architecture": {"input_modalities": ["text"]}},
+        {"id": "router/draws", "architecture": {"input_modalities": ["text"], "output_modalities": ["image"]}},
+        {"id": "router/silent", "architecture": {"tokenizer": "GPT"}},
+        {"id": "flat/sees", "input_modalities": ["image", "text"]},
+        {"id": "flag/sees", "capabilities": {"vision": true, "completion_chat": true}},
+        {"id": "flag/reads", "capabilities": {"vision": false}},
+        {"id": "flag/silent", "capabilities": {"completion_chat": true}},
+        {"id": "word/sees", "capabilities": ["completion", "vision"]},
+        {"id": "word/reads", "capabilities": ["completion", "tools"]},
+        {"id": "odd", "capabilities": "vision", "architecture": 7, "input_modalities": null},
+    ]});
+    let expected = [
+        ("gpt-4.1", None),
+        ("router/sees", Some(true)),
+        ("router/reads", Some(false)),
+        ("router/draws", Some(false)),
+        ("router/silent", None),
+        ("flat/sees", Some(true)),
+        ("flag/sees", Some(true)),
+        ("flag/reads", Some(false)),
+        ("flag/silent", None),
+        ("word/sees", Some(true)),
+        ("word/reads", Some(false)),
+        ("odd", None),
+    ];
+    assert_eq!(sight(Flavour::OpenAi, &list).await, named(&expected));
+}
+
+#[tokio::test]
+async fn llama_cpp_says_it_in_a_second_list() {
+    let list = |capabilities: Value| {
+        json!({
+            "models": [
+                {"name": "other", "model": "other", "capabilities": ["completion", "multimodal"]},
+                {"name": "gemma", "model": "gemma", "type": "model", "capabilities": capabilities},
+            ],
+            "object": "list",
+            "data": [{"id": "gemma", "object": "model", "owned_by": "llamacpp", "meta": {"n_ctx_train": 8192}}],
+        })
+    };
+    for (capabilities, vision) in [
+        (json!(["completion", "multimodal"]), Some(true)),
+        (json!(["completion"]), Some(false)),
+        (Value::Null, None),
+    ] {
+        assert_eq!(sight(Flavour::OpenAi, &list(capabilities)).await, named(&[("gemma", vision)]));
+    }
+}
+
+#[tokio::test]
+async fn anthropic_says_whether_a_model_takes_images() {
+    let list = json!({"has_more": false, "data": [
+        {"id": "sees", "capabilities": {"image_input": {"supported": true}, "batch": {"supported": false}}},
+        {"id": "reads", "capabilities": {"image_input": {"supported": false}, "batch": {"supported": true}}},
+        {"id": "silent", "capabilities": {"batch": {"supported": true}}},
+        {"id": "claude-sonnet-4-5"},
+        {"id": "null", "capabilities": null},
+        {"id": "odd", "capabilities": ["image_input"]},
+    ]});
+    let expected = [
+        ("sees", Some(true)),
+        ("reads", Some(false)),
+        ("silent", None),
+        ("claude-sonnet-4-5", None),
+        ("null", None),
+        ("odd", None),
+    ];
+    assert_eq!(sight(Flavour::Anthropic, &list).await, named(&expected));
+}
+
 #[tokio::test]
 async fn anthropic_lists_page_by_page() {
     let page = |ids: &[&str], more: bool| {
@@ -57,8 +144,9 @@ async fn anthropic_lists_page_by_page() {
             &json!({"data": data, "has_more": more, "first_id": ids[0], "last_id": ids[ids.len() - 1]}),
         )
     };
-    let large =
-        Reply::json(&json!({"data": [{"id": "d", "max_input_tokens": 1_000_000}], "has_more": false}));
+    let large = Reply::json(
+        &json!({"data": [{"id": ""}, {"id": "d", "max_input_tokens": 1_000_000}], "has_more": false}),
+    );
     let weather =
         Weather::start(Script::new([page(&["a", "b"], true), page(&["c"], true), large])).await.unwrap();
     assert_eq!(
@@ -106,7 +194,8 @@ async fn a_list_that_cannot_be_had_says_why() {
 #[tokio::test]
 async fn configured_models_are_listed_without_a_call() {
     for name in ["openai", "anthropic", "demo"] {
-        let models = vec![model("x", None), model("y", Some(5))];
+        let sees = ModelInfo { vision: Some(true), ..model("z", None) };
+        let models = vec![model("x", None), model("y", Some(5)), sees];
         let settings = Settings {
             base_url: Some("http://127.0.0.1:1".to_owned()),
             models: Some(models.clone()),

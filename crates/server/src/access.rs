@@ -20,7 +20,16 @@ use crate::answer::Refusal;
 use crate::{App, Error, Settings, socket};
 
 /// Paths that need no key: they say nothing about anybody.
-const PUBLIC: [&str; 2] = ["/", "/health"];
+const PUBLIC: [&str; 8] = [
+    "/",
+    "/health",
+    "/openapi.json",
+    "/asyncapi.json",
+    "/docs",
+    "/docs/websocket",
+    "/docs/docs.css",
+    "/docs/docs.js",
+];
 
 /// The rules of one port.
 pub(crate) struct Access {
@@ -88,8 +97,8 @@ impl Access {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, key)| key.trim().to_owned());
-        // Browsers cannot give a WebSocket a header.
-        let query = upgrades.then(|| query_value(uri, "api_key")).flatten();
+        // Browsers cannot give a WebSocket a header, nor an EventSource.
+        let query = (upgrades || is_event_stream(uri)).then(|| query_value(uri, "api_key")).flatten();
         let Some(given) = bearer.or(query) else { return false };
         // Every key is compared to its end, so that the time says nothing about how much of one was right.
         self.keys.iter().fold(false, |found, key| same(key.as_bytes(), given.as_bytes()) | found)
@@ -111,12 +120,12 @@ impl Access {
             ));
         }
         let upgrades = socket::is_upgrade(headers);
-        let public = PUBLIC.contains(&uri.path()) && !upgrades;
+        let public = is_public(uri.path()) && !upgrades;
         if !public && !self.admits_key(headers, uri, upgrades) {
             return Err(Refusal::new(
                 StatusCode::UNAUTHORIZED,
                 ErrorCode::Unauthorized,
-                "a key is required: Authorization: Bearer KEY (or ?api_key=KEY on a WebSocket)",
+                "a key is required: Authorization: Bearer KEY (or ?api_key=KEY on a WebSocket and for /events)",
             ));
         }
         Ok(())
@@ -148,7 +157,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         );
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("content-type, authorization, x-request-id"),
+            HeaderValue::from_static("content-type, authorization, last-event-id, x-request-id"),
         );
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -171,6 +180,19 @@ fn is_loopback_name(name: &str) -> bool {
     name == "localhost"
         || name.ends_with(".localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether it is the path of a conversation's server-sent events.
+fn is_event_stream(uri: &Uri) -> bool {
+    uri.path()
+        .strip_prefix("/conversations/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(id, rest)| !id.is_empty() && rest == "events")
+}
+
+/// Whether a path needs no key, even where keys are configured.
+pub(crate) fn is_public(path: &str) -> bool {
+    PUBLIC.contains(&path)
 }
 
 fn query_value(uri: &Uri, name: &str) -> Option<String> {
@@ -271,6 +293,11 @@ mod tests {
         assert_eq!(verdict(&access, &[("authorization", "bearer  first ")], "/models"), None);
         assert_eq!(verdict(&access, &[], "/health"), None);
         assert_eq!(verdict(&access, &upgrade, "/any?api_key=first"), None);
+        assert_eq!(verdict(&access, &[], "/conversations/c/events?api_key=first"), None);
+        assert_eq!(verdict(&access, &[], "/conversations/c/events?api_key=wrong"), refused);
+        assert_eq!(verdict(&access, &[], "/conversations/c/events"), refused);
+        assert_eq!(verdict(&access, &[], "/conversations/c/events/x?api_key=first"), refused);
+        assert_eq!(verdict(&access, &[], "/conversations/c?api_key=first"), refused);
         assert_eq!(verdict(&access, &upgrade, "/health"), refused, "an upgrade needs a key on any path");
         assert_eq!(verdict(&access, &[], "/models?api_key=first"), refused, "keys in URLs end up in logs");
         for wrong in ["Bearer", "Bearer ", "Bearer firs", "Bearer firstt", "Basic first", "first"] {

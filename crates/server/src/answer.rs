@@ -14,13 +14,50 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// With the status that is usual for the code.
+    pub(crate) fn of(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::new(status_of(code), code, message)
+    }
+
     pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 
     /// A field is missing or has a value that it cannot have.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, message)
+        Self::of(ErrorCode::InvalidRequest, message)
+    }
+}
+
+/// The status with which an error of that code is answered over HTTP.
+pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::InvalidJson | ErrorCode::InvalidRequest | ErrorCode::UnknownModel => {
+            StatusCode::BAD_REQUEST
+        }
+        ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+        ErrorCode::ForbiddenOrigin => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::TurnActive
+        | ErrorCode::TurnMismatch
+        | ErrorCode::ConversationActive
+        | ErrorCode::CompactionRefused
+        | ErrorCode::WarmRefused => StatusCode::CONFLICT,
+        ErrorCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::StoreFailed | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        // These are met on a WebSocket, or inside a turn.
+        ErrorCode::UnknownMessage
+        | ErrorCode::UnknownSurface
+        | ErrorCode::UnknownAction
+        | ErrorCode::ActionFailed => StatusCode::BAD_REQUEST,
+        ErrorCode::ProviderUnreachable
+        | ErrorCode::ProviderUnauthorized
+        | ErrorCode::ProviderRateLimited
+        | ErrorCode::ProviderFailed
+        | ErrorCode::ProviderProtocol
+        | ErrorCode::ProviderStreamEnded
+        | ErrorCode::ProviderStalled => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -33,12 +70,7 @@ impl IntoResponse for Refusal {
 
 impl From<engine::Error> for Refusal {
     fn from(error: engine::Error) -> Self {
-        let status = match &error {
-            engine::Error::TurnActive => StatusCode::CONFLICT,
-            engine::Error::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-            engine::Error::Store(_) | engine::Error::ActorFailed => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::new(status, error.code(), error.to_string())
+        Self::of(error.code(), error.to_string())
     }
 }
 

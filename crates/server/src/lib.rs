@@ -2,25 +2,43 @@
 //!
 //! One port is enough: it answers HTTP, and upgrades to a WebSocket on any path. The contract's separate WebSocket
 //! port can be served beside it.
+//!
+//! Every HTTP route is an `Operation` of one table (`routes::groups`), from which both the router and the OpenAPI
+//! document are made: what is served is documented, and the other way round.
 
 mod access;
 mod answer;
+mod extract;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+mod history;
 mod input;
+mod openapi;
 mod routes;
 mod socket;
+mod surfaces;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
 use engine::Engine;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use wire::extension::McpServerInfo;
 
 use access::Access;
+
+pub use surfaces::Extension;
+
+/// The one workspace there is, for clients of the later contract.
+pub(crate) const WORKSPACE: &str = "default";
 
 /// How long open connections have to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -42,6 +60,9 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// The most bytes of a request body or a WebSocket frame.
     pub body_limit: usize,
+    /// Whether clients of the first contract are served: they get what they cannot ask for, and nothing that they do
+    /// not know. For servers of one person: every such client is sent every turn.
+    pub legacy_clients: bool,
 }
 
 impl Default for Settings {
@@ -54,8 +75,24 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             body_limit: 16 << 20,
+            legacy_clients: false,
         }
     }
+}
+
+/// What the server shows besides what the engine knows. The default shows nothing.
+#[derive(Clone, Default)]
+pub struct Parts {
+    /// Where the state of MCP servers comes from. None: no conversation has any.
+    pub mcp: Option<Arc<dyn McpStatus>>,
+    /// What the server is made of, for the surface that shows it.
+    pub extensions: Vec<Extension>,
+}
+
+/// Knows the MCP servers of directories.
+pub trait McpStatus: Send + Sync + 'static {
+    /// The servers of a directory, which is absolute. May start them, and answers within seconds all the same.
+    fn servers(&self, cwd: PathBuf) -> BoxFuture<'_, Vec<McpServerInfo>>;
 }
 
 /// Why the server cannot start, or stopped by itself.
@@ -94,25 +131,37 @@ pub struct Server {
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Engine,
+    pub(crate) parts: Parts,
     pub(crate) access: Arc<Access>,
     pub(crate) body_limit: usize,
+    pub(crate) legacy_clients: bool,
+    pub(crate) surfaces: Arc<surfaces::Registry>,
     pub(crate) closing: CancellationToken,
 }
 
 impl Server {
-    /// Opens the ports.
+    /// Opens the ports of a server that shows what the engine knows.
     pub async fn bind(settings: Settings, engine: Engine) -> Result<Self, Error> {
+        Self::bind_with(settings, engine, Parts::default()).await
+    }
+
+    /// Opens the ports.
+    pub async fn bind_with(settings: Settings, engine: Engine, parts: Parts) -> Result<Self, Error> {
         for address in [Some(settings.http), settings.ws].into_iter().flatten() {
             if !address.ip().is_loopback() && settings.api_keys.is_empty() && !settings.open {
                 return Err(Error::Unprotected(address));
             }
         }
         let closing = CancellationToken::new();
+        let surfaces = Arc::new(surfaces::Registry::standard(&engine, parts.extensions.clone()));
         let app = |address: SocketAddr| -> Result<App, Error> {
             Ok(App {
                 engine: engine.clone(),
+                parts: parts.clone(),
                 access: Arc::new(Access::new(&settings, address)?),
                 body_limit: settings.body_limit,
+                legacy_clients: settings.legacy_clients,
+                surfaces: surfaces.clone(),
                 closing: closing.clone(),
             })
         };

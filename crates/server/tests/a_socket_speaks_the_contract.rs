@@ -140,7 +140,7 @@ async fn everybody_hears_of_changes_of_status_and_only_watchers_of_events() {
     for status in ["active", "idle", "closed"] {
         assert_eq!(
             bystander.next().await,
-            json!({"type": "conversation.statusChanged", "conversationId": "c", "status": status})
+            json!({"type": "conversation.statusChanged", "conversationId": "c", "status": status, "workspaceId": "default"})
         );
     }
     assert_eq!(bystander.try_next(Duration::from_millis(100)).await, None);

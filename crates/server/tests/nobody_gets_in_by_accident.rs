@@ -43,6 +43,44 @@ async fn with_a_key_nothing_is_answered_without_it() {
 }
 
 #[tokio::test]
+async fn every_operation_wants_the_key_but_those_that_say_otherwise() {
+    let server = serve_with(Settings { api_keys: vec!["right".to_owned()], ..settings() }).await;
+    let (_, document) = server.get("/openapi.json").await;
+    let mut public = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, described) in methods.as_object().unwrap() {
+            let method: reqwest::Method = method.to_uppercase().parse().unwrap();
+            let url = server.url(&path.replace(['{', '}'], ""));
+            let answer = server.client.request(method, url).send().await.unwrap();
+            let open = described["security"].as_array().is_some_and(Vec::is_empty);
+            assert_eq!(answer.status() == 401, !open, "{path}");
+            if open {
+                public.push(path.as_str());
+            }
+        }
+    }
+    assert_eq!(
+        public,
+        [
+            "/",
+            "/asyncapi.json",
+            "/docs",
+            "/docs/docs.css",
+            "/docs/docs.js",
+            "/docs/websocket",
+            "/health",
+            "/openapi.json"
+        ]
+    );
+    let events = server.client.get(server.url("/conversations/c/events?api_key=right"));
+    let events = events.header("origin", "http://localhost:5173").send().await.unwrap();
+    assert_eq!(events.status(), 200, "an EventSource cannot send a header");
+    assert_eq!(events.headers()["access-control-allow-origin"], "http://localhost:5173");
+    assert_eq!(server.get("/conversations/c/events?api_key=wrong").await.0, 401);
+    assert_eq!(server.get("/conversations/c?api_key=right").await.0, 401);
+}
+
+#[tokio::test]
 async fn a_web_page_of_another_origin_gets_no_socket_and_a_foreign_host_no_answer() {
     let server = serve().await;
     let url = format!("ws://{}/", server.http);

@@ -191,9 +191,12 @@ async fn begin(store: &dyn Store, conversation: &str, number: usize) -> store::B
         conversation: ConversationId::new(conversation),
         turn: turn_id(conversation, number),
         text: "What do you think of it?".to_owned(),
+        images: Vec::new(),
+        client_message_id: None,
         carries: Vec::new(),
         at: 1,
         model: None,
+        answered_by: None,
         cwd: None,
     };
     store.begin_turn(begin).await.unwrap()
@@ -209,7 +212,7 @@ async fn stream(store: &dyn Store, turn: usize, growths: usize, pace: Option<Dur
     let begun = begin(store, conversation.as_str(), 0).await;
     let turn = turn_id(conversation.as_str(), 0);
     let mut latencies = Vec::with_capacity(growths);
-    let (mut seq, message) = (begun.seq + 1, begun.message + 1);
+    let (mut seq, message) = (begun.next_seq, begun.message + 1);
     let mut text = String::new();
     for growth in 0..growths {
         if let Some(pace) = pace {
@@ -234,7 +237,7 @@ async fn stream(store: &dyn Store, turn: usize, growths: usize, pace: Option<Dur
 async fn turn(store: &dyn Store, conversation: &str, number: usize) {
     let begun = begin(store, conversation, number).await;
     let turn = turn_id(conversation, number);
-    let (seq, message) = (begun.seq + 1, begun.message + 1);
+    let (seq, message) = (begun.next_seq, begun.message + 1);
     let chunk = Chunk::Text { text: DELTA.repeat(20) };
     let step = StepMetrics {
         step_id: StepId::of(&turn, 0),
@@ -268,7 +271,7 @@ async fn fill(store: &dyn Store, conversation: &str, chunks: u64) {
     let begun = begin(store, conversation, 0).await;
     let id = ConversationId::new(conversation);
     let message = begun.message + 1;
-    let mut next = begun.seq + 1;
+    let mut next = begun.next_seq;
     while next <= chunks {
         let end = (next + 2000).min(chunks + 1);
         let ops = (next..end)

@@ -41,6 +41,9 @@ pub enum Error {
     /// A write does not fit the log: a seq out of order, a second result for a call. A defect of this program.
     #[error("a write does not fit the log: {0}")]
     Misfit(String),
+    /// The client's id of a message was used before in the conversation: see [`crate::Store::client_message`].
+    #[error("the message with this client id was taken in before")]
+    Repeated,
     /// The store has been shut down.
     #[error("the log is closed")]
     Closed,
@@ -52,7 +55,7 @@ impl Error {
         match self {
             Self::TurnOpen => ErrorCode::TurnActive,
             Self::Closed => ErrorCode::ShuttingDown,
-            Self::Misfit(_) | Self::NotOpen(_) => ErrorCode::Internal,
+            Self::Repeated | Self::Misfit(_) | Self::NotOpen(_) => ErrorCode::Internal,
             Self::Locked { .. } | Self::Newer { .. } | Self::Full(_) | Self::Io(_) | Self::Corrupt(_) => {
                 ErrorCode::StoreFailed
             }

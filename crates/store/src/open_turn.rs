@@ -3,9 +3,15 @@
 use std::collections::HashSet;
 
 use kernel::{Entry, Growth, INTERRUPTED, LogOp, TextKind};
+use wire::extension::ImageChunk;
 use wire::{Chunk, Role, StepId, StepMetrics, TurnId, Usage};
 
 use crate::Error;
+
+/// The chunks of a prompt, in order; at least one.
+pub(crate) fn prompt(text: String, images: Vec<ImageChunk>) -> impl Iterator<Item = Chunk> {
+    std::iter::once(Chunk::Text { text }).chain(images.into_iter().map(Chunk::Image))
+}
 
 /// A turn that is not sealed, as far as the fit of its next write depends on it.
 #[derive(Clone, Debug)]
@@ -17,6 +23,15 @@ pub(crate) struct OpenTurn {
     /// Of all calls of the turn, answered or not.
     call_ids: HashSet<String>,
     steps: Vec<StepMetrics>,
+    answer: Option<Answer>,
+}
+
+/// The last message of the assistant's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    message: u64,
+    /// The seq of its last text, if it has any.
+    pub(crate) text: Option<u64>,
 }
 
 /// The last chunk of the log.
@@ -37,10 +52,10 @@ struct Call {
 }
 
 impl OpenTurn {
-    /// A turn that consists of its prompt.
+    /// A turn that consists of its prompt: the seq is that of its last chunk.
     pub(crate) fn new(id: TurnId, seq: u64, message: u64) -> Self {
         let tail = Tail { seq, message, role: Role::User, growing: None };
-        Self { id, tail, unanswered: Vec::new(), call_ids: HashSet::new(), steps: Vec::new() }
+        Self { id, tail, unanswered: Vec::new(), call_ids: HashSet::new(), steps: Vec::new(), answer: None }
     }
 
     pub(crate) fn id(&self) -> &TurnId {
@@ -76,6 +91,16 @@ impl OpenTurn {
         sum
     }
 
+    /// Milliseconds that the streams of the steps took.
+    pub(crate) fn gen_ms(&self) -> u64 {
+        self.steps.iter().filter_map(|step| step.gen_total_ms).fold(0, u64::saturating_add)
+    }
+
+    /// What the assistant said last; none if it has said nothing yet.
+    pub(crate) fn answer(&self) -> Option<Answer> {
+        self.answer
+    }
+
     /// What the conversation occupies as of the last step that reported its tokens.
     pub(crate) fn context_size(&self) -> Option<u64> {
         self.steps
@@ -93,6 +118,7 @@ impl OpenTurn {
             called: Vec::new(),
             answered: Vec::new(),
             steps: Vec::new(),
+            answer: self.answer,
         };
         for op in ops {
             match op {
@@ -101,8 +127,9 @@ impl OpenTurn {
                 LogOp::Step(step) => trial.step(step)?,
             }
         }
-        let Trial { tail, called, answered, steps, .. } = trial;
+        let Trial { tail, called, answered, steps, answer, .. } = trial;
         self.tail = tail;
+        self.answer = answer;
         self.call_ids.extend(called.iter().map(|call| call.id.clone()));
         self.unanswered.extend(called);
         self.unanswered.retain(|call| !answered.contains(&call.id));
@@ -166,6 +193,7 @@ struct Trial<'a> {
     called: Vec<Call>,
     answered: Vec<String>,
     steps: Vec<StepMetrics>,
+    answer: Option<Answer>,
 }
 
 impl Trial<'_> {
@@ -180,6 +208,7 @@ impl Trial<'_> {
             None => {
                 self.place(seq, message, Role::Assistant)?;
                 self.tail.growing = Some(kind);
+                self.said(message, (kind == TextKind::Text).then_some(seq));
             }
         }
         Ok(())
@@ -195,7 +224,8 @@ impl Trial<'_> {
                     Chunk::ToolCall { .. }
                     | Chunk::ToolResult { .. }
                     | Chunk::Error { .. }
-                    | Chunk::System { .. } => false,
+                    | Chunk::System { .. }
+                    | Chunk::Image(_) => false,
                 };
                 if seq != self.tail.seq || message != self.tail.message || role != self.tail.role || !same {
                     return Err(self.misplaced(seq, message));
@@ -228,7 +258,14 @@ impl Trial<'_> {
                 }
                 self.answered.push(tool_call_id.clone());
             }
-            Chunk::Text { .. } | Chunk::Thinking { .. } | Chunk::Error { .. } | Chunk::System { .. } => {}
+            Chunk::Text { .. }
+            | Chunk::Thinking { .. }
+            | Chunk::Error { .. }
+            | Chunk::System { .. }
+            | Chunk::Image(_) => {}
+        }
+        if role == Role::Assistant {
+            self.said(message, matches!(entry.chunk, Chunk::Text { .. }).then_some(seq));
         }
         Ok(())
     }
@@ -239,6 +276,12 @@ impl Trial<'_> {
         }
         self.steps.push(step.clone());
         Ok(())
+    }
+
+    /// A chunk of the assistant's, with its seq if it is text.
+    fn said(&mut self, message: u64, text: Option<u64>) {
+        let before = self.answer.filter(|answer| answer.message == message).and_then(|answer| answer.text);
+        self.answer = Some(Answer { message, text: text.or(before) });
     }
 
     /// The place after the tail: the next seq, and the same message or the next one.

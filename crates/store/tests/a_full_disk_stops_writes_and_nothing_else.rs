@@ -111,7 +111,7 @@ async fn fills_the_disk() {
         }
     }
     let begun = store.begin_turn(support::beginning("c", "t2", "Again", 3)).await;
-    assert_eq!(begun, Ok(Begun { seq: 5, message: 4 }));
+    assert_eq!(begun, Ok(Begun { seq: 5, next_seq: 6, message: 4 }));
     journal(&store, "c", "t2", [says(6, 5, text("There is room."))]).await.unwrap();
     seal(&store, "c", "t2").await.unwrap();
     let before = shown(&store).await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[macro_use]
 mod support;
 
 use kernel::{Entry, Growth, INTERRUPTED, LogOp, Message, Part, TextKind};
@@ -13,26 +14,9 @@ use wire::{
 };
 
 use support::{
-    World, append, begin, beginning, call, entry, grow, history, id, journal, list, queued, result, says,
-    seal, sealing, shown, step, text, turn_id, window,
+    World, append, begin, beginning, call, entry, grow, history, id, journal, list, numbered, queued, result,
+    says, seal, sealing, shown, step, text, turn_id, window,
 };
-
-macro_rules! behaviours {
-    ($($name:ident)*) => {
-        mod on_disk {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(<super::support::OnDisk as super::World>::new()).await;
-            })*
-        }
-        mod in_memory {
-            $(#[tokio::test]
-            async fn $name() {
-                super::$name(<super::support::InMemory as super::World>::new()).await;
-            })*
-        }
-    };
-}
 
 behaviours! {
     a_turn_is_hidden_until_it_is_sealed
@@ -70,7 +54,7 @@ behaviours! {
 
 async fn a_turn_is_hidden_until_it_is_sealed(world: impl World) {
     let store = world.store();
-    assert_eq!(begin(store, "c", "t1").await, Begun { seq: 1, message: 1 });
+    assert_eq!(begin(store, "c", "t1").await, Begun { seq: 1, next_seq: 2, message: 1 });
     journal(store, "c", "t1", [says(2, 2, text("Hi")), LogOp::Step(step("s", 10, 20))]).await.unwrap();
 
     assert_eq!(history(store, "c").await, Vec::<String>::new());
@@ -83,7 +67,7 @@ async fn a_turn_is_hidden_until_it_is_sealed(world: impl World) {
     assert_eq!(history(store, "c").await, ["1 user \"Hello\"", "2 assistant \"Hi\""]);
     assert_eq!(
         store.messages(&id("c"), u64::MAX).await.unwrap(),
-        vec![Message::user("Hello"), Message { role: Role::Assistant, parts: vec![text("Hi").into()] }]
+        numbered([Message::user("Hello"), Message { role: Role::Assistant, parts: vec![text("Hi").into()] }])
     );
     let idle = store.conversation(&id("c")).await.unwrap().unwrap();
     assert_eq!((idle.meta.status, idle.last_seq), (ConversationStatus::Idle, 2));
@@ -94,10 +78,10 @@ async fn numbers_go_on_from_turn_to_turn(world: impl World) {
     begin(store, "c", "t1").await;
     journal(store, "c", "t1", [says(2, 2, text("a")), says(3, 2, text("b"))]).await.unwrap();
     seal(store, "c", "t1").await.unwrap();
-    assert_eq!(begin(store, "c", "t2").await, Begun { seq: 4, message: 3 });
+    assert_eq!(begin(store, "c", "t2").await, Begun { seq: 4, next_seq: 5, message: 3 });
     assert_eq!(seal(store, "c", "t2").await, Ok(Sealed { last_seq: 4 }));
-    assert_eq!(begin(store, "c", "t3").await, Begun { seq: 5, message: 4 });
-    assert_eq!(begin(store, "d", "t4").await, Begun { seq: 1, message: 1 });
+    assert_eq!(begin(store, "c", "t3").await, Begun { seq: 5, next_seq: 6, message: 4 });
+    assert_eq!(begin(store, "d", "t4").await, Begun { seq: 1, next_seq: 2, message: 1 });
 }
 
 async fn an_open_chunk_becomes_what_is_appended(world: impl World) {
@@ -144,7 +128,7 @@ async fn a_seal_closes_what_is_open(world: impl World) {
         ]
     );
     assert_eq!(store.messages(&id("c"), u64::MAX).await.unwrap().len(), 6);
-    assert_eq!(begin(store, "c", "t2").await, Begun { seq: 9, message: 7 });
+    assert_eq!(begin(store, "c", "t2").await, Begun { seq: 9, next_seq: 10, message: 7 });
 }
 
 async fn a_start_seals_what_was_left_open(mut world: impl World) {
@@ -196,7 +180,7 @@ async fn a_start_seals_what_was_left_open(mut world: impl World) {
     );
     let open = store.conversation(&id("open")).await.unwrap().unwrap();
     assert_eq!((open.meta.status, open.meta.last_activity_at), (ConversationStatus::Idle, 50));
-    assert_eq!(begin(store, "open", "t4").await, Begun { seq: 8, message: 7 });
+    assert_eq!(begin(store, "open", "t4").await, Begun { seq: 8, next_seq: 9, message: 7 });
     assert_eq!(history(store, "whole").await, ["1 user \"Hello\""]);
 }
 
@@ -610,17 +594,17 @@ async fn messages_are_grouped_by_their_number(world: impl World) {
         chunk: Chunk::Thinking { text: String::new() },
         replay: Some(json!({ "signature": [1, "two", null] })),
     };
-    let all = vec![
+    let all = numbered([
         Message::user("Hello"),
         Message { role: Role::Assistant, parts: vec![thinking.clone(), text("one").into()] },
         Message { role: Role::Assistant, parts: vec![text("two").into()] },
         Message::user("steer"),
-    ];
+    ]);
     assert_eq!(store.messages(&id("c"), 5).await, Ok(all.clone()));
     assert_eq!(store.messages(&id("c"), u64::MAX).await, Ok(all));
     assert_eq!(
         store.messages(&id("c"), 2).await,
-        Ok(vec![Message::user("Hello"), Message { role: Role::Assistant, parts: vec![thinking] }])
+        Ok(numbered([Message::user("Hello"), Message { role: Role::Assistant, parts: vec![thinking] }]))
     );
     assert_eq!(store.messages(&id("c"), 0).await, Ok(vec![]));
 }
@@ -682,7 +666,7 @@ async fn writes_take_effect_in_the_order_of_the_calls(world: impl World) {
     for journalled in journalled.into_iter().rev() {
         journalled.await.unwrap();
     }
-    assert_eq!(begun.await, Ok(Begun { seq: 1, message: 1 }));
+    assert_eq!(begun.await, Ok(Begun { seq: 1, next_seq: 2, message: 1 }));
 }
 
 async fn a_write_happens_even_if_nobody_waits(world: impl World) {

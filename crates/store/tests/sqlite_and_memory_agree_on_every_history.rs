@@ -10,12 +10,14 @@ use std::collections::HashMap;
 use kernel::{Growth, LogOp, TextKind};
 use proptest::prelude::*;
 use serde_json::json;
-use store::{BeginTurn, Begun, Error, Filter, Setting, Store, Window};
-use wire::{ConversationStatus, ReasoningEffort, Role};
+use store::{
+    Attribute, BeginTurn, Begun, Compaction, Error, Filter, Global, Numbered, Setting, Store, Window,
+};
+use wire::{ConversationStatus, QueuedMessage, ReasoningEffort, Role};
 
 use support::{
-    InMemory, OnDisk, World, append, assert_lawful, beginning, call, entry, id, queued, result, sealing,
-    shown, step, text, turn_id,
+    InMemory, OnDisk, World, append, assert_lawful, assert_numbered, beginning, call, entry, id, image,
+    queued, result, sealing, shown, step, text, turn_id,
 };
 
 /// Something that is done to a conversation. Numbers choose among what is there.
@@ -24,17 +26,34 @@ enum Action {
     Begin {
         carry: bool,
         text: String,
+        images: usize,
+        client_message: Option<u8>,
+        model: Option<u8>,
     },
     Journal(Vec<Write>),
     Seal,
     /// With the id of a turn that may not be open.
     SealAny(u8),
-    Enqueue(u8),
+    Enqueue(u8, Option<u8>),
     Dequeue(u8, u8),
     Close,
     Set(u8),
+    /// From that one of its messages on.
+    Compact(Option<u8>),
+    /// As nobody should.
+    CompactAnything {
+        archive: u8,
+        keep_from: u8,
+        last_seq: u8,
+    },
+    Delete,
+    SetAttribute(usize, Option<u8>),
+    SetGlobal(Option<u8>),
     Restart,
 }
+
+/// The names of what is done something to. The last one is that of the newest archive.
+const CONVERSATIONS: [&str; 2] = ["one", "two"];
 
 /// A write to the journal. Most are made to fit what was written before.
 #[derive(Clone, Debug)]
@@ -56,16 +75,31 @@ enum Write {
 
 fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        4 => (any::<bool>(), "[a-c ]{0,3}").prop_map(|(carry, text)| Action::Begin { carry, text }),
+        4 => (any::<bool>(), "[a-c ]{0,3}", 0..3usize, few(), few()).prop_map(
+            |(carry, text, images, client_message, model)| {
+                Action::Begin { carry, text, images, client_message, model }
+            }
+        ),
         12 => prop::collection::vec(write(), 1..4).prop_map(Action::Journal),
         3 => Just(Action::Seal),
         1 => (0..4u8).prop_map(Action::SealAny),
-        2 => (0..5u8).prop_map(Action::Enqueue),
+        2 => (0..5u8, few()).prop_map(|(message, client_message)| Action::Enqueue(message, client_message)),
         1 => (0..5u8, 0..5u8).prop_map(|(a, b)| Action::Dequeue(a, b)),
         1 => Just(Action::Close),
         1 => (0..6u8).prop_map(Action::Set),
+        2 => prop::option::of(0..9u8).prop_map(Action::Compact),
+        1 => (0..4u8, 0..4u8, 0..4u8).prop_map(|(archive, keep_from, last_seq)| {
+            Action::CompactAnything { archive, keep_from, last_seq }
+        }),
+        1 => Just(Action::Delete),
+        1 => (0..Attribute::ALL.len(), few()).prop_map(|(name, value)| Action::SetAttribute(name, value)),
+        1 => few().prop_map(Action::SetGlobal),
         1 => Just(Action::Restart),
     ]
+}
+
+fn few() -> impl Strategy<Value = Option<u8>> {
+    prop::option::of(0..4u8)
 }
 
 fn write() -> impl Strategy<Value = Write> {
@@ -171,16 +205,18 @@ macro_rules! both {
     }};
 }
 
-async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
+async fn run(actions: Vec<(usize, Action)>) -> Result<(), TestCaseError> {
     let (mut disk, mut memory) = (OnDisk::new(), InMemory::new());
-    let mut places: HashMap<&str, Place> = HashMap::new();
-    for (time, (first, action)) in actions.into_iter().enumerate() {
+    let mut places: HashMap<String, Place> = HashMap::new();
+    let mut archive = CONVERSATIONS[0].to_owned();
+    for (time, (which, action)) in actions.into_iter().enumerate() {
         let time = time as u64;
-        let name = if first { "one" } else { "two" };
+        let name = CONVERSATIONS.get(which).map_or(archive.clone(), |name| (*name).to_owned());
+        let name = name.as_str();
         let conversation = id(name);
-        let place = places.entry(name).or_default();
+        let place = places.entry(name.to_owned()).or_default();
         match action {
-            Action::Begin { carry, text } => {
+            Action::Begin { carry, text, images, client_message, model } => {
                 let turn = format!("turn {time}");
                 let carries = match carry {
                     true => {
@@ -188,10 +224,18 @@ async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
                     }
                     false => vec![],
                 };
-                let begin = BeginTurn { carries, ..beginning(name, &turn, &text, time) };
-                if let Ok(Begun { seq, message }) =
+                let begin = BeginTurn {
+                    carries,
+                    images: vec![image("/images/1"); images],
+                    client_message_id: client_message.map(|id| id.to_string()),
+                    model: model.map(|model| format!("a/{model}")),
+                    ..beginning(name, &turn, &text, time)
+                };
+                if let Ok(Begun { seq, next_seq, message }) =
                     both!(disk, memory, |store| store.begin_turn(begin.clone()))
                 {
+                    prop_assert_eq!(next_seq, seq + 1 + images as u64);
+                    let seq = next_seq - 1;
                     *place = Place { turn, seq, message, role: Some(Role::User), growing: None };
                 }
             }
@@ -211,8 +255,9 @@ async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
                 let seal = sealing(name, &format!("turn {turn}"), time);
                 let _ = both!(disk, memory, |store| store.seal(seal.clone()));
             }
-            Action::Enqueue(message) => {
-                let message = queued(&message.to_string(), time);
+            Action::Enqueue(message, client_message) => {
+                let client_message_id = client_message.map(|id| id.to_string());
+                let message = QueuedMessage { client_message_id, ..queued(&message.to_string(), time) };
                 let _ = both!(disk, memory, |store| store.enqueue(&conversation, message.clone()));
             }
             Action::Dequeue(a, b) => {
@@ -233,6 +278,54 @@ async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
                 };
                 let _ = both!(disk, memory, |store| store.set(&conversation, time, setting.clone()));
             }
+            Action::Compact(keep) => {
+                let messages = memory.store().messages(&conversation, u64::MAX).await.unwrap();
+                let known = memory.store().conversation(&conversation).await.unwrap();
+                let kept = keep.and_then(|keep| {
+                    let place = usize::from(keep) % messages.len().max(1);
+                    messages.get(place).map(|kept| (kept.number, messages[place..].to_vec()))
+                });
+                let new = format!("archive {time}");
+                let compaction = Compaction {
+                    conversation: conversation.clone(),
+                    archive: id(&new),
+                    summary: format!("summary {time}"),
+                    keep_from: kept.as_ref().map(|(number, _)| *number),
+                    last_seq: known.map_or(0, |known| known.last_seq),
+                };
+                if both!(disk, memory, |store| store.compact(compaction.clone())).is_ok() {
+                    prop_assert_eq!(memory.store().messages(&id(&new), u64::MAX).await.unwrap(), messages);
+                    let kept = kept.unwrap_or_default().1.into_iter().zip(2..);
+                    let kept: Vec<_> =
+                        kept.map(|(kept, number)| Numbered { number, message: kept.message }).collect();
+                    let now = memory.store().messages(&conversation, u64::MAX).await.unwrap();
+                    prop_assert_eq!(&now[1..], kept);
+                    archive = new;
+                }
+            }
+            Action::CompactAnything { archive, keep_from, last_seq } => {
+                let compaction = Compaction {
+                    conversation: conversation.clone(),
+                    archive: id(CONVERSATIONS.get(usize::from(archive)).unwrap_or(&"new")),
+                    summary: "summary".to_owned(),
+                    keep_from: Some(u64::from(keep_from)),
+                    last_seq: u64::from(last_seq),
+                };
+                let _ = both!(disk, memory, |store| store.compact(compaction.clone()));
+            }
+            Action::Delete => {
+                let _ = both!(disk, memory, |store| store.delete(&conversation));
+            }
+            Action::SetAttribute(name, value) => {
+                let value = value.map(|value| value.to_string());
+                let _ = both!(disk, memory, |store| {
+                    store.set_attribute(&conversation, time, Attribute::ALL[name], value.clone())
+                });
+            }
+            Action::SetGlobal(value) => {
+                let value = value.map(|value| value.to_string());
+                let _ = both!(disk, memory, |store| store.set_global(Global::SystemPrompt, value.clone()));
+            }
             Action::Restart => prop_assert_eq!(disk.reopen(), memory.reopen()),
         }
         let window = Window { since: time % 3, before: Some(time % 7), limit: Some(time % 5) };
@@ -244,6 +337,14 @@ async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
                 .collect::<Vec<_>>())
         });
         let _ = both!(disk, memory, |store| store.messages(&conversation, time % 9));
+        for client_message in ["0", "1", "2", "3"] {
+            let _ = both!(disk, memory, |store| {
+                store.client_message(&conversation, client_message.to_owned())
+            });
+        }
+        let attribute = Attribute::ALL[time as usize % Attribute::ALL.len()];
+        let _ = both!(disk, memory, |store| store.attribute(&conversation, attribute));
+        let _ = both!(disk, memory, |store| store.throughput(time / 3, time));
         let filter = Filter { statuses: vec![ConversationStatus::Idle], id_prefix: Some("o".to_owned()) };
         let _ = both!(disk, memory, |store| store.conversations(filter.clone()));
         prop_assert_eq!(shown(disk.store()).await, shown(memory.store()).await);
@@ -252,7 +353,11 @@ async fn run(actions: Vec<(bool, Action)>) -> Result<(), TestCaseError> {
     let on_disk = shown(disk.store()).await;
     prop_assert_eq!(&on_disk, &shown(memory.store()).await);
     for conversation in &on_disk.conversations {
-        assert_lawful(&conversation.chunks);
+        match conversation.conversation.meta.compacted_from {
+            // A compaction can keep a result without its call.
+            Some(_) => assert_numbered(&conversation.chunks),
+            None => assert_lawful(&conversation.chunks),
+        }
         prop_assert_eq!(conversation.conversation.last_seq, conversation.chunks.len() as u64);
         prop_assert_ne!(conversation.conversation.meta.status, ConversationStatus::Active);
     }
@@ -263,7 +368,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_and_memory_agree(actions in prop::collection::vec((any::<bool>(), action()), 1..50)) {
+    fn sqlite_and_memory_agree(actions in prop::collection::vec((0..3usize, action()), 1..50)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(run(actions))?;
     }

@@ -1,6 +1,7 @@
-//! What a model can call: `read_file`, `write_file`, `edit_file` and `run_shell`.
+//! What a model can call: `read_file`, `write_file`, `edit_file` and `run_shell`, and `load_skill`.
 //!
-//! [`builtin`] makes them all. What holds for every one of them:
+//! [`builtin`] makes those that are the same for every conversation; [`Skills`] is where `load_skill` comes from. What
+//! holds for every one of them:
 //!
 //! - Bad input, a missing file, a failing command are results in words that the model can act on, never a panic.
 //! - The async runtime is never blocked, and the memory of a call is bounded, whatever a file or a command holds.
@@ -21,6 +22,7 @@ mod file;
 mod input;
 mod sandbox;
 mod shell;
+mod skills;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +31,10 @@ use kernel::Tool;
 
 pub use sandbox::{Mode, Sandbox, SandboxStatus};
 pub use shell::Environment;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use shell::fuzzing;
+pub use skills::Skills;
 
 /// What the operator decides about the tools.
 #[derive(Clone, Debug)]

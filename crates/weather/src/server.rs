@@ -167,6 +167,14 @@ impl Weather {
         format!("http://{}", self.address)
     }
 
+    /// Forgets the requests so far, if all of them are over.
+    pub fn forget(&self) {
+        let mut requests = lock(&self.sky.requests);
+        if requests.iter().all(|request| request.ended.is_some()) {
+            *requests = Vec::new();
+        }
+    }
+
     /// All requests so far, in the order in which they came.
     pub fn requests(&self) -> Vec<Received> {
         lock(&self.sky.requests).clone()

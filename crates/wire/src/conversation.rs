@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::StepId;
+use crate::extension::ImageChunk;
 
 /// Who produced a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -91,6 +92,9 @@ pub enum Chunk {
         /// The text itself.
         text: String,
     },
+    /// An image of the user's. Not in the contract: see [`ImageChunk`].
+    #[schemars(skip)]
+    Image(ImageChunk),
 }
 
 /// A role and its ordered chunks.

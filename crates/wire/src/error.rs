@@ -57,12 +57,24 @@ codes! {
     Unauthorized = "unauthorized",
     /// A turn is already running in that conversation.
     TurnActive = "turn-active",
+    /// Another turn than the one that was meant is running, or none.
+    TurnMismatch = "turn-mismatch",
+    /// The conversation is active: a turn runs in it.
+    ConversationActive = "conversation-active",
+    /// The conversation cannot be compacted now, for the reason that the text gives; nothing was changed.
+    CompactionRefused = "compaction-refused",
+    /// The prompt cache cannot be warmed now, for the reason that the text gives.
+    WarmRefused = "warm-refused",
     /// No configured credential serves a model of that name.
     UnknownModel = "unknown-model",
     /// The type of a WebSocket frame is not known.
     UnknownMessage = "unknown-message",
     /// No surface has that id.
     UnknownSurface = "unknown-surface",
+    /// The surface has no action of that id.
+    UnknownAction = "unknown-action",
+    /// The action of a surface could not be done, or not with that payload.
+    ActionFailed = "action-failed",
     /// The log could not be read or written: a full disk, an I/O error, a damaged file.
     StoreFailed = "store-failed",
     /// The server is stopping and starts no more turns.

@@ -54,6 +54,14 @@ pub enum AgentEvent {
         turn_id: TurnId,
         /// The text exactly as the provider gets it.
         text: String,
+        /// See [`crate::extension::EventExtras::client_message_id`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(skip)]
+        client_message_id: Option<String>,
+        /// See [`crate::extension::EventExtras::client_message_ids`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(skip)]
+        client_message_ids: Option<Vec<String>>,
     },
     /// More text of the answer.
     #[schemars(title = "TurnTextDeltaEvent")]
@@ -208,6 +216,14 @@ pub enum AgentEvent {
         turn_id: TurnId,
         /// The texts of all of them, a blank line between.
         text: String,
+        /// See [`crate::extension::EventExtras::client_message_id`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(skip)]
+        client_message_id: Option<String>,
+        /// See [`crate::extension::EventExtras::client_message_ids`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(skip)]
+        client_message_ids: Option<Vec<String>>,
     },
 }
 

@@ -13,6 +13,10 @@ pub struct QueuedMessage {
     pub text: String,
     /// When, in milliseconds since the Unix epoch.
     pub queued_at: u64,
+    /// See [`crate::extension::QueueExtras::client_message_id`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub client_message_id: Option<String>,
 }
 
 /// The payload of the `message-queue` surface: the queue as it is now.

@@ -46,6 +46,10 @@ pub struct ModelInfo {
     /// Tokens that a prompt and its answer may have together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
+    /// Whether it takes images. Not in the contract, but in the later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub vision: Option<bool>,
 }
 
 /// `GET /models`.
@@ -112,6 +116,14 @@ pub struct QueueResponse {
     pub queue: Vec<QueuedMessage>,
 }
 
+/// The body of `PUT /conversations/:id/cwd`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetCwdRequest {
+    /// Not empty; relative to the server's own directory.
+    pub cwd: String,
+}
+
 /// `GET` and `PUT /conversations/:id/cwd`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -122,6 +134,14 @@ pub struct CwdResponse {
     pub cwd: Option<String>,
 }
 
+/// The body of `PUT /conversations/:id/reasoning-effort`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetReasoningEffortRequest {
+    /// The level for later turns.
+    pub reasoning_effort: ReasoningEffort,
+}
+
 /// `GET` and `PUT /conversations/:id/reasoning-effort`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -130,6 +150,14 @@ pub struct ReasoningEffortResponse {
     pub conversation_id: ConversationId,
     /// `null` when none was ever set: then `high` holds.
     pub reasoning_effort: Option<ReasoningEffort>,
+}
+
+/// The body of `PUT /conversations/:id/title`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetTitleRequest {
+    /// Must have something in it besides white space, which is trimmed.
+    pub title: String,
 }
 
 /// `GET` and `PUT /conversations/:id/title`.
@@ -219,6 +247,18 @@ pub struct CompactResponse {
     pub messages_summarized: u64,
     /// How many stayed.
     pub messages_kept: u64,
+}
+
+/// The body of `PUT /conversations/:id/compact-percent`: one of the two.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetCompactPercentRequest {
+    /// As in [`CompactPercentResponse`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u64>,
+    /// The same number under the name that the contract's published types use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<u64>,
 }
 
 /// `GET` and `PUT /conversations/:id/compact-percent`.

@@ -7,8 +7,16 @@ use serde_json::Value;
 /// What a client or a tool said, of any shape.
 const ANYTHING: [&str; 2] = ["input", "payload"];
 /// Always there, and `null` until they are set.
-const NULL_UNTIL_SET: [&str; 3] =
-    ["CwdResponse.cwd", "LspStatusResponse.cwd", "ReasoningEffortResponse.reasoningEffort"];
+const NULL_UNTIL_SET: [&str; 8] = [
+    "CacheWarmingTimer.lastWarmAt",
+    "CacheWarmingTimer.nextWarmAt",
+    "ConversationModelResponse.model",
+    "CwdResponse.cwd",
+    "LspStatusResponse.cwd",
+    "McpStatusResponse.cwd",
+    "ReasoningEffortResponse.reasoningEffort",
+    "SetConversationModelRequest.model",
+];
 
 fn nulls(json: &Value, path: &str, found: &mut Vec<String>) {
     match json {

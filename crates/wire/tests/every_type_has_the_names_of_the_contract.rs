@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use wire::extension::WhenActive;
 use wire::transport::{ClientMessage, ServerMessage};
 use wire::{AgentEvent, ConversationStatus, ErrorCode, ReasoningEffort, Relayed, Role, StepId};
 
@@ -75,6 +76,8 @@ fn no_variant_is_without_a_sample() {
             "conversation.compacted",
         ])
     );
+    assert_eq!(kinds(support::extensions()), set(&["provider-retry"]));
+    assert_eq!(kinds(support::extension_frames()), set(&["chat.queue.cancel", "conversation.deleted"]));
 }
 
 #[test]
@@ -99,6 +102,10 @@ fn a_name_is_the_same_in_code_and_in_json() {
         assert_eq!(json!(level), level.as_str());
         assert_eq!(ReasoningEffort::parse(level.as_str()), Some(level));
     }
+    for value in WhenActive::ALL {
+        assert_eq!(json!(value), value.as_str());
+        assert_eq!(WhenActive::parse(value.as_str()), Some(value));
+    }
     for status in [ConversationStatus::Active, ConversationStatus::Idle, ConversationStatus::Closed] {
         assert_eq!(json!(status), status.as_str());
         assert_eq!(ConversationStatus::parse(status.as_str()), Some(status));
@@ -109,6 +116,7 @@ fn a_name_is_the_same_in_code_and_in_json() {
         assert_eq!(code.to_string(), code.as_str());
     }
     assert_eq!(ReasoningEffort::parse("High"), None);
+    assert_eq!(WhenActive::parse("drop"), None);
     assert_eq!(ConversationStatus::parse(""), None);
     assert_eq!(ErrorCode::parse("nope"), None);
 }

@@ -113,6 +113,11 @@ fn null_and_wrong_types_are_refused() {
         ("StoredChunk", json!({ "seq": 1, "role": "user", "chunk": { "type": "text" } })),
         ("ClientMessage", json!({ "type": "chat.send", "message": "hi", "reasoningEffort": "extreme" })),
         ("ModelsResponse", json!({ "models": [], "modelInfo": { "a/b": { "contextWindow": "big" } } })),
+        // A flattened part is as strict as the rest.
+        ("ChatExtras", json!({ "clientMessageId": "m1", "afterEventSeq": -1 })),
+        ("ChatExtras", json!({ "whenActive": "drop" })),
+        ("ImageChunk", json!({ "url": "/images/c1/a.png" })),
+        ("ImageChunk", json!({ "type": "text", "url": "/images/c1/a.png" })),
     ] {
         assert!(check(&all, name, &value).is_err(), "{name} {value}");
     }

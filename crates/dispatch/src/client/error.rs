@@ -45,7 +45,8 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    fn code(&self) -> Option<&str> {
+    /// Which kind of error it is.
+    pub(crate) fn code(&self) -> Option<&str> {
         match self {
             Self::Unreachable { .. } => Some("server-unreachable"),
             Self::Refused { code, .. } => code.as_deref(),

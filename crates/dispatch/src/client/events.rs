@@ -1,7 +1,8 @@
-//! The stream of a turn: one JSON object a line.
+//! What a turn, or a conversation, says while it runs.
 
 use bytes::{Buf, BytesMut};
 use reqwest::Response;
+use wire::extension::ExtensionEvent;
 use wire::{AgentEvent, ConversationId, Relayed};
 
 use super::Error;
@@ -11,23 +12,63 @@ use super::Error;
 pub(crate) struct Event {
     /// One line.
     pub(crate) json: String,
-    /// None for an event that is newer than this program.
-    pub(crate) event: Option<AgentEvent>,
+    pub(crate) heard: Heard,
 }
 
-/// The events of a turn, as they arrive.
+/// What an event is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Heard {
+    /// One of the contract's.
+    Turn(AgentEvent),
+    /// One that was asked for besides.
+    Extension(ExtensionEvent),
+    /// One that is newer than this program.
+    Unknown,
+}
+
+impl Event {
+    /// The event, if it is one of the contract's.
+    pub(crate) fn of_turn(&self) -> Option<&AgentEvent> {
+        match &self.heard {
+            Heard::Turn(event) => Some(event),
+            Heard::Extension(_) | Heard::Unknown => None,
+        }
+    }
+}
+
+/// Events, as they arrive.
 pub(crate) struct Events {
     response: Response,
+    framing: Framing,
     conversation: Option<ConversationId>,
     lines: Lines,
     turn_is_over: bool,
 }
 
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// One JSON object a line, up to the end of the turn.
+    Ndjson,
+    /// Server-sent events, without an end.
+    ServerSent,
+}
+
 impl Events {
-    pub(super) fn new(response: Response) -> Self {
+    /// Of one turn.
+    pub(super) fn of_turn(response: Response) -> Self {
+        Self::new(response, Framing::Ndjson)
+    }
+
+    /// Of turn after turn.
+    pub(super) fn of_conversation(response: Response, id: ConversationId) -> Self {
+        Self { conversation: Some(id), ..Self::new(response, Framing::ServerSent) }
+    }
+
+    fn new(response: Response, framing: Framing) -> Self {
         let id = response.headers().get("x-conversation-id").and_then(|id| id.to_str().ok());
         let conversation = id.and_then(|id| ConversationId::parse(id).ok());
-        Self { response, conversation, lines: Lines::default(), turn_is_over: false }
+        Self { response, framing, conversation, lines: Lines::default(), turn_is_over: false }
     }
 
     /// The conversation, as soon as it is known.
@@ -35,12 +76,14 @@ impl Events {
         self.conversation.as_ref()
     }
 
-    /// The next event; none at the end of the turn. A stream that ends before its turn is an error.
+    /// The next event. None at the end of the turn; a conversation has no end. A stream that ends before its turn is an
+    /// error.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>, Error> {
         loop {
             if let Some(line) = self.lines.next() {
-                let event = parse(&line)?;
-                if let Some(known) = &event.event {
+                let Some(json) = self.framing.event(&line) else { continue };
+                let event = parse(json)?;
+                if let Some(known) = event.of_turn() {
                     self.conversation.get_or_insert_with(|| known.conversation_id().clone());
                     self.turn_is_over |= ends_a_turn(known);
                 }
@@ -48,12 +91,23 @@ impl Events {
             }
             match self.response.chunk().await {
                 Ok(Some(bytes)) => self.lines.push(&bytes),
-                Ok(None) if self.turn_is_over => return Ok(None),
+                Ok(None) if self.turn_is_over && self.framing == Framing::Ndjson => return Ok(None),
                 Ok(None) => {
                     return Err(Error::Broken { reason: "it ended before the turn did".to_owned() });
                 }
                 Err(error) => return Err(Error::Broken { reason: super::error::root(&error) }),
             }
+        }
+    }
+}
+
+impl Framing {
+    /// The event of a line, if it has one.
+    fn event(self, line: &str) -> Option<&str> {
+        match self {
+            Self::Ndjson => Some(line),
+            // Each event is one line of data; ids and comments are for others.
+            Self::ServerSent => line.strip_prefix("data:").map(str::trim_start),
         }
     }
 }
@@ -66,7 +120,11 @@ fn ends_a_turn(event: &AgentEvent) -> bool {
 fn parse(line: &str) -> Result<Event, Error> {
     let relayed = serde_json::from_str::<Relayed<AgentEvent>>(line)
         .map_err(|error| Error::Broken { reason: format!("what it sent is not an event: {error}") })?;
-    Ok(Event { json: line.to_owned(), event: relayed.known() })
+    let heard = match relayed {
+        Relayed::Known(event) => Heard::Turn(event),
+        Relayed::Unknown(value) => serde_json::from_value(value).map_or(Heard::Unknown, Heard::Extension),
+    };
+    Ok(Event { json: line.to_owned(), heard })
 }
 
 /// Cuts bytes into lines.
@@ -118,9 +176,31 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_found_in_either_framing() {
+        let line = r#"{"type":"turn-start","conversationId":"c","turnId":"t"}"#;
+        assert_eq!(Framing::Ndjson.event(line), Some(line));
+        assert_eq!(Framing::ServerSent.event(&format!("data: {line}")), Some(line));
+        assert_eq!([":", "id: t:1", "retry: 1000"].map(|line| Framing::ServerSent.event(line)), [None; 3]);
+    }
+
+    #[test]
+    fn an_event_beyond_the_contract_is_known() {
+        let line = r#"{"type":"provider-retry","conversationId":"c","turnId":"t","attempt":1,"delayMs":5,"message":"no"}"#;
+        let retry = ExtensionEvent::ProviderRetry {
+            conversation_id: ConversationId::new("c"),
+            turn_id: wire::TurnId::new("t"),
+            attempt: 1,
+            delay_ms: 5,
+            message: "no".to_owned(),
+            code: None,
+        };
+        assert_eq!(parse(line).unwrap(), Event { json: line.to_owned(), heard: Heard::Extension(retry) });
+    }
+
+    #[test]
     fn an_event_that_is_not_known_is_passed_on() {
         let line = r#"{"type":"news","conversationId":"c"}"#;
-        assert_eq!(parse(line).unwrap(), Event { json: line.to_owned(), event: None });
+        assert_eq!(parse(line).unwrap(), Event { json: line.to_owned(), heard: Heard::Unknown });
         assert!(parse("<html>").is_err());
     }
 }

@@ -2,6 +2,8 @@
 
 mod error;
 mod events;
+mod message;
+mod routes;
 mod short_id;
 
 use std::sync::Once;
@@ -11,23 +13,19 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wire::transport::{
-    ChatRequest, ConversationListResponse, ModelsResponse, QueueRequest, QueueResponse, StopResponse,
-};
-use wire::{ConversationId, ConversationStatus, ErrorBody};
+use wire::{ConversationId, ErrorBody};
 
 pub(crate) use error::Error;
-pub(crate) use events::{Event, Events};
-pub(crate) use short_id::short;
+pub(crate) use events::{Event, Events, Heard};
+pub(crate) use message::{ClientMessageId, Message, Sent};
+pub(crate) use routes::Window;
+pub(crate) use short_id::{short, short_text};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long an answer that is not a stream may take. A list of models waits for its providers.
 const ANSWER: Duration = Duration::from_secs(60);
-
-/// How often a running turn is looked after.
-const PACE: Duration = Duration::from_millis(200);
 
 /// A server, and the key to it. Cheap to clone.
 #[derive(Clone)]
@@ -89,66 +87,6 @@ impl Client {
         self.base.as_str().trim_end_matches('/')
     }
 
-    pub(crate) async fn models(&self) -> Result<Answer<ModelsResponse>, Error> {
-        self.ask(Method::GET, &["models"], &[], None::<&()>).await
-    }
-
-    /// The conversations with one of these statuses (none: with any) whose id begins like that.
-    pub(crate) async fn conversations(
-        &self,
-        statuses: &[ConversationStatus],
-        prefix: Option<&str>,
-    ) -> Result<Answer<ConversationListResponse>, Error> {
-        let statuses = statuses.iter().map(|status| status.as_str()).collect::<Vec<_>>().join(",");
-        let mut query = Vec::new();
-        if !statuses.is_empty() {
-            query.push(("status", statuses));
-        }
-        if let Some(prefix) = prefix {
-            query.push(("q", prefix.to_owned()));
-        }
-        self.ask(Method::GET, &["conversations"], &query, None::<&()>).await
-    }
-
-    /// A part of the history: after `since`, before `before`, and the newest `limit` of that.
-    pub(crate) async fn history(
-        &self,
-        id: &ConversationId,
-        since: u64,
-        before: Option<u64>,
-        limit: Option<u64>,
-    ) -> Result<Vec<Stored>, Error> {
-        let mut query = vec![("sinceSeq", since.to_string())];
-        query.extend(before.map(|before| ("beforeSeq", before.to_string())));
-        query.extend(limit.map(|limit| ("limit", limit.to_string())));
-        let path = ["conversations", id.as_str()];
-        let answer = self.ask::<History>(Method::GET, &path, &query, None::<&()>).await?;
-        Ok(answer.value.chunks)
-    }
-
-    pub(crate) async fn stop(&self, id: &ConversationId) -> Result<Answer<StopResponse>, Error> {
-        self.ask(Method::POST, &["conversations", id.as_str(), "stop"], &[], None::<&()>).await
-    }
-
-    pub(crate) async fn close(&self, id: &ConversationId) -> Result<Answer<StopResponse>, Error> {
-        self.ask(Method::POST, &["conversations", id.as_str(), "close"], &[], None::<&()>).await
-    }
-
-    pub(crate) async fn queue(
-        &self,
-        id: &ConversationId,
-        text: &str,
-    ) -> Result<Answer<QueueResponse>, Error> {
-        let body = QueueRequest { text: text.to_owned() };
-        self.ask(Method::POST, &["conversations", id.as_str(), "queue"], &[], Some(&body)).await
-    }
-
-    /// Starts a turn and hears it to its end. Dropping the events leaves it running.
-    pub(crate) async fn chat(&self, request: &ChatRequest) -> Result<Events, Error> {
-        let response = self.send(self.http.post(self.url(&["chat"], &[])).json(request)).await?;
-        Ok(Events::new(response))
-    }
-
     /// The whole id of a conversation: of the one whose id begins like that, if there is just one.
     pub(crate) async fn conversation(&self, id: &str) -> Result<ConversationId, Error> {
         if short_id::is_whole(id) {
@@ -158,19 +96,6 @@ impl Client {
         short_id::choose(id, found)
     }
 
-    /// Waits until no turn runs in a conversation.
-    pub(crate) async fn settled(&self, id: &ConversationId) -> Result<(), Error> {
-        loop {
-            let list = self.conversations(&[], Some(id.as_str())).await?.value.conversations;
-            let found = list.iter().find(|conversation| conversation.id == *id);
-            let status = found.ok_or_else(|| Error::Unknown(id.to_string()))?.status;
-            if status != ConversationStatus::Active {
-                return Ok(());
-            }
-            tokio::time::sleep(PACE).await;
-        }
-    }
-
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -178,11 +103,25 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&impl Serialize>,
     ) -> Result<Answer<T>, Error> {
-        let mut request = self.http.request(method, self.url(path, query)).timeout(ANSWER);
-        if let Some(body) = body {
-            request = request.json(body);
+        let request = self.request(method, path, query, body).timeout(ANSWER);
+        self.answer(self.send(request).await?).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&impl Serialize>,
+    ) -> RequestBuilder {
+        let request = self.http.request(method, self.url(path, query));
+        match body {
+            Some(body) => request.json(body),
+            None => request,
         }
-        let response = self.send(request).await?;
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, response: Response) -> Result<Answer<T>, Error> {
         let json = response.text().await.map_err(|error| self.failed(&error))?;
         let value = serde_json::from_str(&json).map_err(|error| self.not_dispatch(error.to_string()))?;
         Ok(Answer { json, value })
@@ -190,7 +129,24 @@ impl Client {
 
     /// An answer of status 2xx.
     async fn send(&self, request: RequestBuilder) -> Result<Response, Error> {
-        let response = request.send().await.map_err(|error| self.failed(&error))?;
+        self.accepted(request.send().await).await
+    }
+
+    /// As [`Client::send`], for what may arrive twice because it carries an id of its own: if the connection breaks before
+    /// the answer begins, nobody knows whether the server got it, so it is sent once more.
+    async fn send_safely(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let again = request.try_clone();
+        let sent = match (request.send().await, again) {
+            (Err(error), Some(again)) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+                again.send().await
+            }
+            (sent, _) => sent,
+        };
+        self.accepted(sent).await
+    }
+
+    async fn accepted(&self, sent: reqwest::Result<Response>) -> Result<Response, Error> {
+        let response = sent.map_err(|error| self.failed(&error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -230,11 +186,6 @@ impl Client {
     fn not_dispatch(&self, reason: String) -> Error {
         Error::NotDispatch { server: self.server().to_owned(), reason }
     }
-}
-
-#[derive(serde::Deserialize)]
-struct History {
-    chunks: Vec<Stored>,
 }
 
 /// A chunk of the history, as it came and as it was understood.

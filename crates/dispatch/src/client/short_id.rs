@@ -9,7 +9,12 @@ const SHOWN: usize = 8;
 
 /// An id as lists show it.
 pub(crate) fn short(id: &ConversationId) -> String {
-    id.as_str().chars().take(SHOWN).collect()
+    short_text(id.as_str())
+}
+
+/// As [`short`], for the id of anything else.
+pub(crate) fn short_text(id: &str) -> String {
+    id.chars().take(SHOWN).collect()
 }
 
 /// Whether an id is long enough to be taken as it is.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use wire::ConversationStatus;
@@ -10,7 +10,7 @@ use wire::ConversationStatus;
 use crate::cli::Connection;
 use crate::client::short;
 use crate::failure::Failure;
-use crate::render::{ago, clean};
+use crate::render::{ago, clean, now};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -42,7 +42,7 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
         writeln!(stdout, "{}", list.json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = now();
     for conversation in &list.value.conversations {
         let since = now.saturating_sub(Duration::from_millis(conversation.last_activity_at));
         let (id, title) = (short(&conversation.id), clean(&conversation.title));

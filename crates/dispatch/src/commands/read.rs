@@ -7,9 +7,9 @@ use clap::Args;
 use wire::transport::LastMessageResponse;
 use wire::{Chunk, ConversationId, Role};
 
-use super::send::print_last;
-use crate::cli::Connection;
-use crate::client::{Client, Stored};
+use super::print_json;
+use crate::cli::Subject;
+use crate::client::{Answer, Client, Stored, Window};
 use crate::failure::Failure;
 use crate::render::{Screen, Target, transcript};
 
@@ -18,81 +18,82 @@ const PAGE: u64 = 200;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The conversation
-    id: String,
+    #[command(flatten)]
+    pub(crate) subject: Subject,
 
     /// The whole conversation instead of the last reply
     #[arg(long)]
     all: bool,
-
-    #[command(flatten)]
-    pub(crate) connection: Connection,
 }
 
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
-    let client = options.connection.client()?;
-    let id = client.conversation(&options.id).await?;
-    client.settled(&id).await?;
-    if options.all {
-        let history = client.history(&id, 0, None, None).await?;
-        print_all(&history, options.connection.json)?;
-        return Ok(ExitCode::SUCCESS);
+    let json = options.subject.connection.json;
+    let (client, id) = options.subject.find().await?;
+    if !options.all {
+        return print_reply(&client, &id, json).await;
     }
-    let reply = last_reply(&client, &id).await?;
-    let last = LastMessageResponse { conversation_id: id, content: reply.text, turn_id: None };
-    print_last(&last, options.connection.json)?;
-    match reply.error {
+    client.settled(&id).await?;
+    let history = client.history(&id, Window::default()).await?;
+    if json {
+        let mut stdout = std::io::stdout().lock();
+        history.iter().try_for_each(|stored| writeln!(stdout, "{}", stored.json))?;
+    } else {
+        let mut screen = Screen::whole(Target::stdout());
+        transcript(&mut screen, history.iter().map(|stored| &stored.chunk))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the last answer as soon as no turn is running. What went wrong after it is a failure.
+pub(super) async fn print_reply(
+    client: &Client,
+    id: &ConversationId,
+    json: bool,
+) -> Result<ExitCode, Failure> {
+    let last = client.settled(id).await?;
+    if json {
+        print_json(&last)?;
+    } else {
+        print_text(&last)?;
+    }
+    match last_error(client, id).await? {
         Some((message, code)) => Err(Failure::Said { message, code, details: Vec::new() }),
         None => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn print_all(history: &[Stored], json: bool) -> Result<(), Failure> {
-    if json {
-        let mut stdout = std::io::stdout().lock();
-        for stored in history {
-            writeln!(stdout, "{}", stored.json)?;
-        }
-        return Ok(());
-    }
-    let mut screen = Screen::whole(Target::stdout());
-    Ok(transcript(&mut screen, history.iter().map(|stored| &stored.chunk))?)
+fn print_text(last: &Answer<LastMessageResponse>) -> Result<(), Failure> {
+    let mut screen = Screen::apart(Target::stdout(), Target::stderr(), false);
+    screen.text(&last.value.content)?;
+    Ok(screen.finish()?)
 }
 
-/// What the model said last.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Reply {
-    /// The last text of the last assistant message; empty when there is none.
-    text: String,
-    /// What went wrong after it.
-    error: Option<(String, Option<String>)>,
-}
+/// A sentence and a code.
+type Told = (String, Option<String>);
 
-async fn last_reply(client: &Client, id: &ConversationId) -> Result<Reply, Failure> {
-    let mut reply = Reply::default();
+/// What went wrong in the last assistant message after its last text.
+async fn last_error(client: &Client, id: &ConversationId) -> Result<Option<Told>, Failure> {
+    let mut error = None;
     let mut within = false;
     let mut before = None;
     loop {
-        let page = client.history(id, 0, before, Some(PAGE)).await?;
-        for stored in page.iter().rev() {
-            match (stored.chunk.role, &stored.chunk.chunk) {
-                (Role::Assistant, Chunk::Text { text }) => {
-                    reply.text.clone_from(text);
-                    return Ok(reply);
-                }
+        let page = client.history(id, Window { since: 0, before, limit: Some(PAGE) }).await?;
+        for Stored { chunk: stored, .. } in page.iter().rev() {
+            match (stored.role, &stored.chunk) {
+                (Role::Assistant, Chunk::Text { .. }) => return Ok(error),
                 (Role::Assistant, Chunk::Error { message, code }) => {
                     within = true;
-                    reply.error.get_or_insert_with(|| (message.clone(), code.clone()));
+                    error.get_or_insert_with(|| (message.clone(), code.clone()));
                 }
                 (Role::Assistant, _) => within = true,
                 // The message before the last assistant message, which had no text.
-                (_, _) if within => return Ok(reply),
+                (_, _) if within => return Ok(error),
                 (_, _) => {}
             }
         }
         match page.first() {
             Some(first) if first.chunk.seq > 1 => before = Some(first.chunk.seq),
-            Some(_) | None => return Ok(reply),
+            Some(_) | None => return Ok(error),
         }
     }
 }

@@ -4,63 +4,79 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use wire::transport::{ChatRequest, LastMessageResponse};
+use wire::extension::WhenActive;
+use wire::transport::LastMessageResponse;
 use wire::{AgentEvent, ConversationId, TurnId};
 
-use super::control::enqueue;
+use super::image::Images;
 use super::prompt::Prompt;
-use super::turn::{End, Interrupts, Turn, follow};
-use crate::cli::Connection;
+use super::queue::{enqueue, tell_queued};
+use super::read::print_reply;
+use super::show_everywhere;
+use super::turn::{End, Turn, follow};
+use crate::cli::Subject;
+use crate::client::{Event, Message, Sent};
 use crate::failure::{Failure, sentence};
-use crate::render::{Screen, Target};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The conversation
-    id: String,
+    #[command(flatten)]
+    pub(crate) subject: Subject,
 
     #[command(flatten)]
     prompt: Prompt,
 
+    #[command(flatten)]
+    images: Images,
+
     /// Do not wait for an answer: steer the running turn, or start one
-    #[arg(long, conflicts_with_all = ["model", "cwd", "effort"])]
+    #[arg(long, conflicts_with_all = ["model", "cwd", "effort", "files", "interrupt"])]
     queue: bool,
+
+    /// Stop the turn that is running, if there is one, and go on with this
+    #[arg(long)]
+    interrupt: bool,
+
+    /// Ask every client of the server to show the conversation
+    #[arg(long)]
+    open: bool,
 
     #[command(flatten)]
     choices: super::chat::Choices,
-
-    #[command(flatten)]
-    pub(crate) connection: Connection,
 }
 
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
+    let connection = &options.subject.connection;
     let text = options.prompt.text()?;
-    let client = options.connection.client()?;
+    let images = options.images.load()?;
+    let (client, id) = options.subject.find().await?;
     if options.queue {
-        return enqueue(&options.connection, &client, &options.id, &text).await;
-    }
-    let id = client.conversation(&options.id).await?;
-    let request = ChatRequest {
-        message: text,
-        conversation_id: Some(id.clone()),
-        model: options.choices.model.clone(),
-        cwd: options.choices.cwd(&client)?,
-        reasoning_effort: options.choices.effort,
-    };
-    let events = client.chat(&request).await?;
-    let mut interrupts = Interrupts::new()?;
-    let mut turn = Turn::new(&client, events, &mut interrupts);
-    let mut last = LastText::default();
-    let end = follow(&mut turn, |event| {
-        let Some(event) = &event.event else { return Ok(()) };
-        last.hear(event);
-        if let AgentEvent::Error { message, code, .. } = event {
-            writeln!(std::io::stderr(), "{}", sentence(message, code.as_deref()))?;
+        let queued = enqueue(connection, &client, &id, &text).await?;
+        if options.open {
+            show_everywhere(&client, &id).await;
         }
-        Ok(())
-    })
-    .await?;
-    last.print(&id, options.connection.json)?;
+        return Ok(queued);
+    }
+    let mut message = Message::new(Some(id.clone()), text);
+    message.request.model.clone_from(&options.choices.model);
+    message.request.cwd = options.choices.cwd(&client)?;
+    message.request.reasoning_effort = options.choices.effort;
+    message.extras.images = images;
+    message.extras.when_active = options.interrupt.then_some(WhenActive::Interrupt);
+    let sent = client.chat(&message).await?;
+    if options.open {
+        show_everywhere(&client, &id).await;
+    }
+    let mut turn = match sent {
+        Sent::Turn(events) => Turn::new(&client, events)?,
+        Sent::Queued(queued) => return tell_queued(connection, &queued),
+    };
+    let mut last = LastText::default();
+    let end = follow(&mut turn, |event| hear(&mut last, event)).await?;
+    if turn.was_over() {
+        return print_reply(&client, &id, connection.json).await;
+    }
+    last.print(&id, connection.json)?;
     match end {
         End::Done => Ok(ExitCode::SUCCESS),
         End::Failed => Err(Failure::Told),
@@ -69,15 +85,13 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Prints an answer, by itself.
-pub(super) fn print_last(last: &LastMessageResponse, json: bool) -> Result<(), Failure> {
-    if json {
-        writeln!(std::io::stdout(), "{}", serde_json::to_string(last).unwrap_or_default())?;
-        return Ok(());
+fn hear(last: &mut LastText, event: &Event) -> std::io::Result<()> {
+    let Some(event) = event.of_turn() else { return Ok(()) };
+    last.hear(event);
+    if let AgentEvent::Error { message, code, .. } = event {
+        writeln!(std::io::stderr(), "{}", sentence(message, code.as_deref()))?;
     }
-    let mut screen = Screen::apart(Target::stdout(), Target::stderr(), false);
-    screen.text(&last.content)?;
-    Ok(screen.finish()?)
+    Ok(())
 }
 
 /// The last text of a turn.

@@ -54,19 +54,34 @@ impl Interrupts {
     }
 }
 
-/// Follows a turn. The first Ctrl-C stops it and shows how it ends; the second one leaves it alone.
-pub(super) struct Turn<'t> {
-    client: &'t Client,
+/// Follows a turn, or one after the other. The first Ctrl-C stops it and shows how it ends; the second one leaves it
+/// alone.
+pub(super) struct Turn {
+    client: Client,
     events: Events,
-    interrupts: &'t mut Interrupts,
+    interrupts: Interrupts,
     stopping: bool,
+    /// Something was heard besides the end.
+    told: bool,
+    /// A turn has begun and its end was not heard.
+    running: bool,
     failed: bool,
     reason: Option<String>,
 }
 
-impl<'t> Turn<'t> {
-    pub(super) fn new(client: &'t Client, events: Events, interrupts: &'t mut Interrupts) -> Self {
-        Self { client, events, interrupts, stopping: false, failed: false, reason: None }
+impl Turn {
+    /// From now on Ctrl-C is for the turn.
+    pub(super) fn new(client: &Client, events: Events) -> Result<Self, Failure> {
+        Ok(Self {
+            client: client.clone(),
+            events,
+            interrupts: Interrupts::new()?,
+            stopping: false,
+            told: false,
+            running: false,
+            failed: false,
+            reason: None,
+        })
     }
 
     /// The conversation, as soon as it is known.
@@ -79,13 +94,23 @@ impl<'t> Turn<'t> {
         self.stopping
     }
 
+    /// Whether the turn was over when this began to listen: what it said is history.
+    pub(super) fn was_over(&self) -> bool {
+        !self.told
+    }
+
+    /// Whether there is a turn right now, as far as was heard.
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// The next event; none at the end. May be dropped and called again.
     pub(super) async fn next(&mut self) -> Result<Option<Event>, Failure> {
         loop {
             tokio::select! {
                 event = self.events.next() => {
                     let event = event.map_err(|error| self.lost(error))?;
-                    if let Some(known) = event.as_ref().and_then(|event| event.event.as_ref()) {
+                    if let Some(known) = event.as_ref().and_then(Event::of_turn) {
                         self.note(known);
                     }
                     return Ok(event);
@@ -109,7 +134,7 @@ impl<'t> Turn<'t> {
         tokio::spawn(async move { client.stop(&id).await.map(drop) });
     }
 
-    /// How it ended, once there are no more events.
+    /// How it ended, once there are no more events, or once it is sealed.
     pub(super) fn end(&self) -> End {
         match self.reason.as_deref() {
             Some("aborted") if self.stopping => End::Interrupted,
@@ -120,7 +145,19 @@ impl<'t> Turn<'t> {
     }
 
     fn note(&mut self, event: &AgentEvent) {
+        self.told |= !matches!(event, AgentEvent::TurnSealed { .. });
+        // A turn that cannot be sealed says an error after its end.
+        let is_last = match event {
+            AgentEvent::TurnSealed { .. } => true,
+            AgentEvent::Error { .. } => self.reason.is_some(),
+            _ => false,
+        };
+        self.running = !is_last;
         match event {
+            AgentEvent::UserMessage { .. } => {
+                self.failed = false;
+                self.reason = None;
+            }
             AgentEvent::Error { .. } => self.failed = true,
             AgentEvent::Done { reason, .. } => self.reason = Some(reason.clone()),
             _ => {}
@@ -145,7 +182,7 @@ impl<'t> Turn<'t> {
 
 /// Follows a turn and shows every event.
 pub(super) async fn follow(
-    turn: &mut Turn<'_>,
+    turn: &mut Turn,
     mut show: impl FnMut(&Event) -> io::Result<()>,
 ) -> Result<End, Failure> {
     while let Some(event) = turn.next().await? {

@@ -91,10 +91,15 @@ impl Protocol {
 pub(crate) struct Model {
     pub(crate) id: String,
     pub(crate) context_window: Option<u64>,
+    /// Whether it takes images; absent: not known.
+    pub(crate) vision: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged, expecting = "a model is its id in quotes, or a table with `id` and `context_window`")]
+#[serde(
+    untagged,
+    expecting = "a model is its id in quotes, or a table with `id`, `context_window` and `vision`"
+)]
 enum ModelForm {
     Id(String),
     Table(ModelTable),
@@ -106,22 +111,26 @@ struct ModelTable {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     context_window: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vision: Option<bool>,
 }
 
 impl From<ModelForm> for Model {
     fn from(form: ModelForm) -> Self {
         match form {
-            ModelForm::Id(id) => Self { id, context_window: None },
-            ModelForm::Table(ModelTable { id, context_window }) => Self { id, context_window },
+            ModelForm::Id(id) => Self { id, context_window: None, vision: None },
+            ModelForm::Table(ModelTable { id, context_window, vision }) => {
+                Self { id, context_window, vision }
+            }
         }
     }
 }
 
 impl From<Model> for ModelForm {
-    fn from(Model { id, context_window }: Model) -> Self {
-        match context_window {
-            None => Self::Id(id),
-            Some(_) => Self::Table(ModelTable { id, context_window }),
+    fn from(Model { id, context_window, vision }: Model) -> Self {
+        match (context_window, vision) {
+            (None, None) => Self::Id(id),
+            (context_window, vision) => Self::Table(ModelTable { id, context_window, vision }),
         }
     }
 }
@@ -252,8 +261,11 @@ impl Credential {
             base_url: self.base_url.clone(),
             api_key: self.api_key.clone().or_else(from_environment).map(|key| key.0),
             models: self.models.as_ref().map(|models| {
-                let info =
-                    |model: &Model| ModelInfo { id: model.id.clone(), context_window: model.context_window };
+                let info = |model: &Model| ModelInfo {
+                    id: model.id.clone(),
+                    context_window: model.context_window,
+                    vision: model.vision,
+                };
                 models.iter().map(info).collect()
             }),
             limits: providers::Limits {

@@ -10,12 +10,15 @@ const PREFIX: &str = "DISPATCH_";
 const OTHERS: [&str; 3] = ["DISPATCH_API_KEY", "DISPATCH_CONFIG", "DISPATCH_SERVER"];
 
 /// The keys that a variable can set; those of credentials come after `DISPATCH_CREDENTIALS__NAME__`.
-pub(super) const KEYS: [&str; 28] = [
+pub(super) const KEYS: [&str; 38] = [
     "http",
     "ws",
     "data",
     "cwd",
     "default_model",
+    "model_aliases",
+    "system_prompt",
+    "legacy_clients",
     "log",
     "allowed_origins",
     "allowed_hosts",
@@ -33,12 +36,19 @@ pub(super) const KEYS: [&str; 28] = [
     "limits.result_bytes",
     "limits.live_output_bytes",
     "limits.body_bytes",
+    "limits.live_memory_bytes",
+    "limits.compact_percent",
     "tools.sandbox",
     "tools.writable",
     "tools.enabled",
     "tools.hidden_env",
     "tools.passed_env",
     "tools.set_env",
+    "mcp.project_files",
+    "mcp.file",
+    "mcp.patience",
+    "mcp.call_timeout",
+    "mcp.idle_timeout",
 ];
 
 /// The variables of a process. One that is empty counts as not set.

@@ -249,16 +249,30 @@ fn check(
         }
         names.push(&credential.name);
     }
-    if let Some(model) = &config.default_model {
+    let served = |key: &str, model: &str| {
         let known =
             model.split_once('/').is_some_and(|(name, model)| names.contains(&name) && !model.is_empty());
-        if !known {
-            let message = format!(
-                "`{model}` is not credential/model with a configured credential; credentials are: {}",
-                names.join(", ")
-            );
-            return Err(Mistake::new("default_model", message));
+        if known {
+            return Ok(());
         }
+        let message = format!(
+            "`{model}` is not credential/model with a configured credential; credentials are: {}",
+            names.join(", ")
+        );
+        Err(Mistake::new(key, message))
+    };
+    if let Some(model) = &config.default_model {
+        served("default_model", model)?;
+    }
+    for (alias, model) in &config.model_aliases {
+        if alias.trim().is_empty() {
+            return Err(Mistake::new("model_aliases", "a name is empty"));
+        }
+        served("model_aliases", model)?;
+    }
+    if config.limits.compact_percent > 100 {
+        let message = format!("`{}` is more than 100 percent", config.limits.compact_percent);
+        return Err(Mistake::new("limits.compact_percent", message));
     }
     Ok(())
 }

@@ -42,6 +42,15 @@ pub(crate) struct Config {
     /// `credential/model`; absent: the first model of the first credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) default_model: Option<String>,
+    /// Names under which models can be asked for besides their own.
+    #[serde(deserialize_with = "value::table")]
+    pub(crate) model_aliases: BTreeMap<String, String>,
+    /// The template of the system prompt, until one is set; absent: the built-in one, empty: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) system_prompt: Option<String>,
+    /// Whether clients of the first contract are served.
+    #[serde(deserialize_with = "value::from_text")]
+    pub(crate) legacy_clients: bool,
     /// What is logged: directives of `RUST_LOG`, which wins over this.
     pub(crate) log: String,
     /// Web origins besides those on loopback.
@@ -53,6 +62,7 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
     pub(crate) tools: Tools,
+    pub(crate) mcp: Mcp,
     pub(crate) credentials: Vec<Credential>,
 }
 
@@ -64,12 +74,16 @@ impl Default for Config {
             data: PathBuf::from("~/.local/share/dispatch"),
             cwd: PathBuf::from("."),
             default_model: None,
+            model_aliases: BTreeMap::new(),
+            system_prompt: None,
+            legacy_clients: false,
             log: "info".to_owned(),
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             auth: Auth::default(),
             limits: Limits::default(),
             tools: Tools::default(),
+            mcp: Mcp::default(),
             credentials: Vec::new(),
         }
     }
@@ -127,6 +141,11 @@ pub(crate) struct Limits {
     pub(crate) live_output_bytes: Size,
     /// The most bytes of a request body or a WebSocket frame.
     pub(crate) body_bytes: Size,
+    /// The most bytes of a running turn that are kept in memory for those who watch it.
+    pub(crate) live_memory_bytes: Size,
+    /// Percent of a model's context window at which conversations are compacted by themselves; 0: never.
+    #[serde(deserialize_with = "value::count")]
+    pub(crate) compact_percent: u64,
 }
 
 impl Default for Limits {
@@ -143,6 +162,8 @@ impl Default for Limits {
             result_bytes: Size::mib(1),
             live_output_bytes: Size::mib(1),
             body_bytes: Size::mib(16),
+            live_memory_bytes: Size::mib(1),
+            compact_percent: 85,
         }
     }
 }
@@ -167,6 +188,36 @@ pub(crate) struct Tools {
     /// Variables that are set for commands.
     #[serde(deserialize_with = "value::table")]
     pub(crate) set_env: BTreeMap<String, String>,
+}
+
+/// Tool servers that speak the Model Context Protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Mcp {
+    /// Whether `.dispatch/mcp.json` in a conversation's directory counts.
+    #[serde(deserialize_with = "value::from_text")]
+    pub(crate) project_files: bool,
+    /// A file of the same form with servers for all conversations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<PathBuf>,
+    /// How long a turn waits for servers that are starting.
+    pub(crate) patience: Period,
+    /// The longest that one call may take.
+    pub(crate) call_timeout: Period,
+    /// How long a server that nobody uses is kept.
+    pub(crate) idle_timeout: Period,
+}
+
+impl Default for Mcp {
+    fn default() -> Self {
+        Self {
+            project_files: true,
+            file: None,
+            patience: Period(Duration::from_secs(2)),
+            call_timeout: Period(Duration::from_secs(600)),
+            idle_timeout: Period(Duration::from_secs(1800)),
+        }
+    }
 }
 
 /// Whether the kernel keeps commands inside their directory.

@@ -49,6 +49,8 @@ fn the_example_says_what_the_defaults_are() {
     let key = |text| Some(Key::new(text).unwrap());
     let expected = Config {
         default_model: Some("anthropic/claude-sonnet-4-5".to_owned()),
+        system_prompt: Some("You work in [prompt:cwd]. [file:AGENTS.md]".to_owned()),
+        mcp: Mcp { file: Some("mcp.json".into()), ..Mcp::default() },
         auth: Auth { api_key_env: Some("CHAT_KEY".to_owned()), ..Auth::default() },
         tools: Tools {
             enabled: Some(["read_file", "write_file", "edit_file", "run_shell"].map(str::to_owned).to_vec()),
@@ -59,8 +61,12 @@ fn the_example_says_what_the_defaults_are() {
                 base_url: Some("http://127.0.0.1:11434/v1".to_owned()),
                 api_key_env: Some("LOCAL_KEY".to_owned()),
                 models: Some(vec![
-                    credential::Model { id: "qwen3".to_owned(), context_window: None },
-                    credential::Model { id: "gpt-oss".to_owned(), context_window: Some(131_072) },
+                    credential::Model { id: "qwen3".to_owned(), context_window: None, vision: None },
+                    credential::Model {
+                        id: "gpt-oss".to_owned(),
+                        context_window: Some(131_072),
+                        vision: None,
+                    },
                 ]),
                 reasoning_effort: Some(false),
                 reasoning_content: Some(false),
@@ -101,6 +107,15 @@ fn the_example_says_what_the_defaults_are() {
     assert_eq!(limits.live_output_bytes.0, turn.live_output_limit);
     assert_eq!(limits.stall_timeout.0, providers::Limits::default().stall);
     assert_eq!(limits.connect_timeout.0, providers::Limits::default().connect);
+    let engine = engine::Options::default();
+    assert_eq!(limits.result_bytes.0, engine.result_limit);
+    assert_eq!(limits.compact_percent, engine.compact_percent);
+    assert_eq!(limits.live_memory_bytes.0, engine.spill.limit);
+    let mcp = mcp::Settings::default();
+    assert_eq!(expected.mcp.patience.0, mcp.patience);
+    assert_eq!(expected.mcp.call_timeout.0, mcp.call_timeout);
+    assert_eq!(expected.mcp.idle_timeout.0, mcp.idle);
+    assert_eq!(expected.mcp.project_files, mcp.project_files);
     let demo = expected.credentials[2].settings(&Environment::default(), &limits);
     assert_eq!(demo.kind, providers::Kind::Demo(providers::demo::Options::default()));
 }
@@ -114,6 +129,9 @@ fn every_key_is_in_the_example_with_its_variable() {
         data: "d".into(),
         cwd: "c".into(),
         default_model: Some("m/m".to_owned()),
+        model_aliases: BTreeMap::new(),
+        system_prompt: Some(String::new()),
+        legacy_clients: false,
         log: "info".to_owned(),
         allowed_origins: Vec::new(),
         allowed_hosts: Vec::new(),
@@ -127,6 +145,7 @@ fn every_key_is_in_the_example_with_its_variable() {
             passed_env: Vec::new(),
             set_env: BTreeMap::new(),
         },
+        mcp: Mcp { file: Some("f".into()), ..Mcp::default() },
         credentials: Vec::new(),
     };
     let credential = Credential {
@@ -149,7 +168,9 @@ fn every_key_is_in_the_example_with_its_variable() {
         for (key, value) in table {
             let path = format!("{prefix}{key}");
             match value {
-                Value::Table(table) if path != "tools.set_env" => leaves(table, &format!("{path}."), found),
+                Value::Table(table) if path != "tools.set_env" && path != "model_aliases" => {
+                    leaves(table, &format!("{path}."), found)
+                }
                 _ => drop(found.insert(path)),
             }
         }
@@ -289,7 +310,7 @@ fn variables_make_and_change_credentials() {
         ("DISPATCH_CREDENTIALS__CLAUDE__THINKING_OF", "x=off, y-1 = adaptive"),
         ("DISPATCH_CREDENTIALS__CLAUDE__MAX_OUTPUT_TOKENS", "4000"),
     ];
-    let model = |id: &str| credential::Model { id: id.to_owned(), context_window: None };
+    let model = |id: &str| credential::Model { id: id.to_owned(), context_window: None, vision: None };
     let expected = [
         Credential {
             models: Some(vec![model("b"), model("c")]),
@@ -315,7 +336,8 @@ fn a_mistake_names_its_place_and_what_is_allowed() {
         (
             "htpp = 1\n",
             "dispatch.toml, line 1, key `htpp`: unknown field `htpp`, expected one of `http`, `ws`, `data`, `cwd`, \
-             `default_model`, `log`, `allowed_origins`, `allowed_hosts`, `auth`, `limits`, `tools`, `credentials`",
+             `default_model`, `model_aliases`, `system_prompt`, `legacy_clients`, `log`, `allowed_origins`, \
+             `allowed_hosts`, `auth`, `limits`, `tools`, `mcp`, `credentials`",
         ),
         (
             "\n[auth]\nkeys = []\n",
@@ -326,6 +348,15 @@ fn a_mistake_names_its_place_and_what_is_allowed() {
             "http = 'example.org'\n",
             "dispatch.toml, line 1, key `http`: `example.org`: not an address to listen on; write IP:PORT, \
              localhost:PORT, or the port alone for 127.0.0.1",
+        ),
+        (
+            "model_aliases = { \"x\" = \"nobody/model\" }\n",
+            "dispatch.toml, key `model_aliases`: `nobody/model` is not credential/model with a configured credential; \
+             credentials are: demo",
+        ),
+        (
+            "[limits]\ncompact_percent = 101\n",
+            "dispatch.toml, key `limits.compact_percent`: `101` is more than 100 percent",
         ),
         (
             "[tools]\nsandbox = 'yes'\n",
@@ -342,8 +373,8 @@ fn a_mistake_names_its_place_and_what_is_allowed() {
         ),
         (
             "[[credentials]]\nname = 'a'\nkind = 'openai'\nmodels = [3]\n",
-            "dispatch.toml, line 4, key `credentials[0].models[0]`: a model is its id in quotes, or a table with `id` \
-             and `context_window`",
+            "dispatch.toml, line 4, key `credentials[0].models[0]`: a model is its id in quotes, or a table with `id`, \
+             `context_window` and `vision`",
         ),
         (
             "[[credentials]]\nname = 'a'\nkind = 'demo'\nthinking = 'off'\n",

@@ -5,10 +5,12 @@ mod markdown;
 mod number;
 mod screen;
 mod style;
+mod table;
 mod transcript;
 
 pub(crate) use clean::clean;
-pub(crate) use number::{ago, grouped};
+pub(crate) use number::{ago, duration, grouped, now};
 pub(crate) use screen::Screen;
 pub(crate) use style::{Palette, Target};
+pub(crate) use table::{Column, table};
 pub(crate) use transcript::transcript;

@@ -3,6 +3,7 @@
 use std::io;
 
 use serde_json::Value;
+use wire::extension::ExtensionEvent;
 use wire::{AgentEvent, Usage};
 
 use super::clean::{Cleaner, clean};
@@ -102,6 +103,16 @@ impl Screen {
             }
         }?;
         self.flush()
+    }
+
+    /// Shows an event beyond the contract.
+    pub(crate) fn extension(&mut self, event: &ExtensionEvent) -> io::Result<()> {
+        match event {
+            ExtensionEvent::ProviderRetry { attempt, delay_ms, message, code, .. } => {
+                let failed = sentence(message, code.as_deref());
+                self.say(&format!("{failed}; retry {attempt} in {}", duration(*delay_ms)))
+            }
+        }
     }
 
     /// More of an answer.
@@ -440,7 +451,13 @@ mod tests {
             duration_ms: Some(12),
         };
         vec![
-            AgentEvent::UserMessage { conversation_id: c.clone(), turn_id: t.clone(), text: "go".to_owned() },
+            AgentEvent::UserMessage {
+                conversation_id: c.clone(),
+                turn_id: t.clone(),
+                text: "go".to_owned(),
+                client_message_id: None,
+                client_message_ids: None,
+            },
             AgentEvent::TurnStart { conversation_id: c.clone(), turn_id: t.clone() },
             AgentEvent::ReasoningDelta {
                 conversation_id: c.clone(),
@@ -464,6 +481,8 @@ mod tests {
                 conversation_id: c.clone(),
                 turn_id: t.clone(),
                 text: "also b".to_owned(),
+                client_message_id: None,
+                client_message_ids: None,
             },
             text("Done:\n"),
             text("- all\n"),
@@ -561,6 +580,43 @@ error: it broke (500)
 cut off: the model hit its limit of tokens · 1,234 tokens in (1,000 cached) · 56 out · context 1,290 · 2.1 s
 ";
         assert_eq!(activity.text(), expected);
+    }
+
+    #[test]
+    fn a_retry_is_announced() {
+        let paper = Paper::default();
+        let mut screen = Screen::whole(paper.target(true, Palette::PLAIN));
+        let retry = ExtensionEvent::ProviderRetry {
+            conversation_id: ConversationId::new("c"),
+            turn_id: TurnId::new("t"),
+            attempt: 2,
+            delay_ms: 1500,
+            message: "too many requests".to_owned(),
+            code: Some("429".to_owned()),
+        };
+        screen.extension(&retry).unwrap();
+        assert_eq!(paper.text(), "error: too many requests (429); retry 2 in 1.5 s\n");
+    }
+
+    #[test]
+    fn summaries_and_images_of_a_history_are_notes() {
+        let paper = Paper::default();
+        let mut screen = Screen::whole(paper.target(true, Palette::PLAIN));
+        let stored = |seq, role, chunk| wire::StoredChunk { seq, role, chunk };
+        let text = |text: &str| wire::Chunk::Text { text: text.to_owned() };
+        let image = wire::extension::ImageChunk {
+            url: "/images/c/a.png".to_owned(),
+            mime_type: Some("image/png".to_owned()),
+        };
+        let history = [
+            stored(1, wire::Role::System, text("What was said before.")),
+            stored(2, wire::Role::User, text("look")),
+            stored(3, wire::Role::User, wire::Chunk::Image(image)),
+            stored(4, wire::Role::Assistant, text("I see.")),
+        ];
+        crate::render::transcript(&mut screen, &history).unwrap();
+        let expected = "What was said before.\n› look\n[image: /images/c/a.png]\n\nI see.\n";
+        assert_eq!(paper.text(), expected);
     }
 
     #[test]

@@ -15,7 +15,9 @@ pub(crate) fn transcript<'c>(
         match chunk {
             Chunk::Text { text } => match role {
                 Role::User => screen.user(text),
-                Role::Assistant | Role::System | Role::Tool => screen.text(text),
+                // The summary that a compaction put in the place of older messages.
+                Role::System => screen.say(text),
+                Role::Assistant | Role::Tool => screen.text(text),
             },
             Chunk::Thinking { text } => screen.thinking(text),
             Chunk::ToolCall { tool_call_id, tool_name, input, .. } => {
@@ -27,6 +29,7 @@ pub(crate) fn transcript<'c>(
             }
             Chunk::Error { message, code } => screen.error(message, code.as_deref()),
             Chunk::System { text } => screen.say(text),
+            Chunk::Image(image) => screen.say(&format!("[image: {}]", image.url)),
         }?;
         // Texts of two messages may follow each other.
         screen.pause()?;

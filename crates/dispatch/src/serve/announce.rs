@@ -62,8 +62,8 @@ impl Announcement<'_> {
         for path in &self.assembly.exposed {
             writeln!(
                 out,
-                "warning: shell commands can change {}, because it lies inside the directory that they work in; keep \
-                 it elsewhere, or choose another cwd",
+                "warning: shell commands can change {}, because it lies inside a directory that they may write to (the \
+                 working directory, the temporary one or a configured one); keep it elsewhere",
                 path.display()
             )?;
         }

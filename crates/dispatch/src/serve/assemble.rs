@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use engine::live::Spill;
 use engine::{Catalog, Credential, Engine};
-use kernel::{RetryPolicy, Tool};
+use kernel::RetryPolicy;
+use mcp::Mcp;
 use store::{Recovery, Sqlite};
 use tools::SandboxStatus;
+
+use super::toolbox;
 
 use crate::config::{AuthMode, Config, Environment, Loaded, Sandbox};
 use crate::failure::Failure;
@@ -16,7 +20,10 @@ use crate::failure::Failure;
 pub(super) struct Assembly {
     pub(super) engine: Engine,
     pub(super) store: Arc<Sqlite>,
+    pub(super) mcp: Mcp,
     pub(super) settings: server::Settings,
+    /// What the server shows besides what the engine knows.
+    pub(super) parts: server::Parts,
     /// Where conversations are kept, absolute.
     pub(super) data: PathBuf,
     /// Where tools work, absolute.
@@ -50,14 +57,19 @@ impl Assembly {
             return Err(Failure::new(server::Error::Unprotected(address).to_string()));
         }
         let credentials = credentials(config, environment)?;
-        let tools = enabled(tools::builtin(tool_settings), config.tools.enabled.as_deref())?;
-        let names = tools.iter().map(|tool| tool.spec().name.clone()).collect();
+        let protected = tool_settings.protected.clone();
+        let mcp = toolbox::mcp(config, &tool_settings)?;
+        let toolbox = toolbox::toolbox(config, tool_settings, mcp.clone(), environment)?;
         let (store, recovery) =
             Sqlite::open(&data).map_err(|error| Failure::coded(error.to_string(), error.code().as_str()))?;
         let store = Arc::new(store);
-        let catalog = Catalog::new(credentials, config.default_model.clone());
-        let engine = Engine::new(engine_options(config, &cwd, &data), store.clone(), catalog, tools);
-        Ok(Self { engine, store, settings, data, cwd, tools: names, sandbox, exposed, recovery })
+        let parts = toolbox::parts(config, &toolbox, &mcp);
+        let catalog = Catalog::new(credentials, config.default_model.clone())
+            .with_aliases(config.model_aliases.clone());
+        let names = toolbox::names(&toolbox);
+        let engine =
+            Engine::new(engine_options(config, &cwd, &data, protected), store.clone(), catalog, toolbox);
+        Ok(Self { engine, store, mcp, settings, parts, data, cwd, tools: names, sandbox, exposed, recovery })
     }
 }
 
@@ -84,6 +96,7 @@ fn server_settings(config: &Config, environment: &Environment) -> server::Settin
         allowed_origins: config.allowed_origins.clone(),
         allowed_hosts: config.allowed_hosts.clone(),
         body_limit: config.limits.body_bytes.0,
+        legacy_clients: config.legacy_clients,
     }
 }
 
@@ -103,7 +116,7 @@ fn credentials(config: &Config, environment: &Environment) -> Result<Vec<Credent
     config.credentials.iter().map(build).collect()
 }
 
-fn engine_options(config: &Config, cwd: &Path, data: &Path) -> engine::Options {
+fn engine_options(config: &Config, cwd: &Path, data: &Path, protected: Vec<PathBuf>) -> engine::Options {
     let limits = &config.limits;
     engine::Options {
         turn: kernel::Options {
@@ -121,6 +134,12 @@ fn engine_options(config: &Config, cwd: &Path, data: &Path) -> engine::Options {
         cwd: cwd.to_owned(),
         result_limit: limits.result_bytes.0,
         results: Some(data.join("results")),
+        images: Some(data.join("images")),
+        system_prompt: Some(config.system_prompt.clone().unwrap_or_else(|| prompt::DEFAULT.to_owned())),
+        protected,
+        compact_percent: limits.compact_percent,
+        spill: Spill { directory: Some(data.to_owned()), limit: limits.live_memory_bytes.0 },
+        legacy_clients: config.legacy_clients,
     }
 }
 
@@ -148,15 +167,4 @@ fn tool_settings(loaded: &Loaded, data: &Path) -> Result<tools::Settings, Failur
         },
         live_output_limit: config.limits.live_output_bytes.0.saturating_mul(2),
     })
-}
-
-/// The tools that the configuration names, or all.
-fn enabled(tools: Vec<Arc<dyn Tool>>, names: Option<&[String]>) -> Result<Vec<Arc<dyn Tool>>, Failure> {
-    let Some(names) = names else { return Ok(tools) };
-    let known: Vec<_> = tools.iter().map(|tool| tool.spec().name.clone()).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-        let message = format!("tools.enabled: there is no tool `{unknown}`; there are: {}", known.join(", "));
-        return Err(Failure::coded(message, "invalid-config"));
-    }
-    Ok(tools.into_iter().filter(|tool| names.contains(&tool.spec().name)).collect())
 }

@@ -3,6 +3,7 @@
 mod announce;
 mod assemble;
 mod signals;
+mod toolbox;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -74,7 +75,12 @@ async fn serve(loaded: &Loaded, environment: &Environment) -> Result<(), Failure
     let mut signals = Signals::new()?;
     let assembly = Assembly::new(loaded, environment)?;
     let engine = assembly.engine.clone();
-    let server = server::Server::bind(assembly.settings.clone(), engine.clone()).await.map_err(hint)?;
+    let server = server::Server::bind_with(assembly.settings.clone(), engine.clone(), assembly.parts.clone())
+        .await
+        .map_err(hint)?;
+    if let Err(error) = engine.resume().await {
+        tracing::error!("what had been switched on before the last stop stays off: {error}");
+    }
     let announcement =
         Announcement { loaded, assembly: &assembly, http: server.http_addr(), ws: server.ws_addr() };
     announcement.print();
@@ -99,6 +105,7 @@ async fn serve(loaded: &Loaded, environment: &Environment) -> Result<(), Failure
         served
     };
     let ((), served) = tokio::join!(turns, answers);
+    assembly.mcp.shut_down().await;
     assembly.store.shut_down().await;
     served.map_err(|error| Failure::new(error.to_string()))
 }
@@ -123,7 +130,8 @@ fn start_logging(configured: &str) -> Result<(), Failure> {
         Some(filter) => filter
             .parse::<EnvFilter>()
             .map_err(|error| Failure::coded(format!("RUST_LOG: `{filter}`: {error}"), "invalid-config"))?,
-        None => EnvFilter::new(configured),
+        // What an SDK says of each of its connections is for those who ask for it.
+        None => EnvFilter::new(format!("rmcp=warn,{configured}")),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -8,72 +8,89 @@
 //! One lock guards all of a conversation's stream. That makes joining atomic: a watcher that joins while a turn is
 //! in flight gets that turn from its first event, and [`Watcher::joined_at`] says where the turn begins in the log, so
 //! that the history can be cut exactly there.
+//!
+//! # Going on where one was
+//!
+//! Each event of the contract has a number in its turn, from 1. With [`Watch::cursor`] a client finds it in the event,
+//! as `eventSeq`; [`Frame::position`] says it in any case. A client that lost its connection gives the last one it has
+//! as [`After`]. While that turn is on a tape, it hears exactly what comes after: merged deltas are cut there if need
+//! be. Otherwise the turn is over, and the first thing it hears is a `turn-sealed` of that turn, without numbers: it
+//! throws away what it has of the turn, reads it from the history, and takes what follows as a new turn from its first
+//! event. A number that the turn does not have is not ours: the turn is replayed from its first event, and a client
+//! sees that by an `eventSeq` that is not the next one.
+//!
+//! # Memory
+//!
+//! Of all its tapes a stream keeps no more in memory than [`Spill::limit`] says, and a constant: the segment that is
+//! being filled, the last events, and a frame or two that were put together last. An event can be larger than all of
+//! that; it counts for itself. The oldest go to files without a name, which are read and written while nothing is
+//! locked, and which are gone with the last reader of what is in them. Of a segment in a file there remain some hundred
+//! bytes in memory, whatever it holds.
 
+mod frame;
+mod gather;
+mod ready;
+mod segment;
+mod spool;
+mod state;
 mod tape;
+mod watcher;
 
-use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
+
+use wire::{AgentEvent, ConversationId, TurnId};
 
 use crate::sync::{Arc, Mutex, MutexGuard};
-use tape::Tape;
+use frame::{Kind, Number};
+use segment::At;
+use spool::Spool;
+use state::{Reading, State};
 
-pub use tape::{Frame, MERGED_BYTES, Recorded};
+pub use frame::{Frame, Position, Recorded};
+pub use spool::Spill;
+pub use tape::MERGED_BYTES;
+pub use watcher::Watcher;
 
-/// The stream of one conversation, for as long as a turn runs or somebody watches.
-pub struct Hub {
-    state: Mutex<State>,
+/// Which events a watcher gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// The eleven types of the first contract: all but `user-message`, `step-complete` and `steering`.
+    FirstContract,
+    /// The fourteen types of the contract.
+    #[default]
+    Contract,
+    /// Those, and extensions that happen while one watches.
+    Extensions,
 }
 
-struct State {
-    /// The turns that somebody still reads, and the one in flight. The first is number `first_turn`.
-    tapes: VecDeque<Tape>,
-    first_turn: u64,
-    /// How many watchers wait for the turn after the last tape.
-    waiting: usize,
-    /// The wakers of watchers that have read everything; a free place is empty.
-    wakers: Vec<Option<Waker>>,
-    free: Vec<usize>,
+impl Audience {
+    fn hears(self, kind: Kind) -> bool {
+        match kind {
+            Kind::First => true,
+            Kind::Later | Kind::StepComplete => self != Self::FirstContract,
+            Kind::Retry { .. } => self == Self::Extensions,
+        }
+    }
 }
 
-impl State {
-    fn next_turn(&self) -> u64 {
-        self.first_turn + self.tapes.len() as u64
-    }
+/// How one watches.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Which events are wanted.
+    pub audience: Audience,
+    /// Whether events carry `eventSeq` and `attempt` at their end; see [`Position`].
+    pub cursor: bool,
+    /// Where to go on, instead of at the first event of the turn in flight.
+    pub after: Option<After>,
+}
 
-    fn tape(&self, turn: u64) -> Option<&Tape> {
-        usize::try_from(turn.checked_sub(self.first_turn)?).ok().and_then(|at| self.tapes.get(at))
-    }
-
-    fn tape_mut(&mut self, turn: u64) -> Option<&mut Tape> {
-        usize::try_from(turn.checked_sub(self.first_turn)?).ok().and_then(|at| self.tapes.get_mut(at))
-    }
-
-    fn enter(&mut self, turn: u64) {
-        match self.tape_mut(turn) {
-            Some(tape) => tape.readers += 1,
-            None => self.waiting += 1,
-        }
-    }
-
-    fn leave(&mut self, turn: u64) {
-        match self.tape_mut(turn) {
-            Some(tape) => tape.readers -= 1,
-            None => self.waiting -= 1,
-        }
-        self.forget();
-    }
-
-    /// Lets go of turns that are over and that nobody will read.
-    fn forget(&mut self) {
-        while self.tapes.front().is_some_and(|tape| tape.over && tape.readers == 0) {
-            self.tapes.pop_front();
-            self.first_turn += 1;
-        }
-    }
-
-    fn take_wakers(&mut self) -> Vec<Waker> {
-        self.wakers.iter_mut().filter_map(Option::take).collect()
-    }
+/// The last event that a client has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// Its turn.
+    pub turn: TurnId,
+    /// Its number in the turn; 0 for none.
+    pub event_seq: u64,
 }
 
 /// What a watcher hears next.
@@ -85,18 +102,30 @@ pub enum Heard {
     TurnOver,
 }
 
+/// What a stream costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight {
+    /// How many watch.
+    pub watchers: usize,
+    /// Bytes in memory: events, and what is kept to find and to merge them.
+    pub memory: usize,
+    /// Bytes of events in files.
+    pub spilled: u64,
+}
+
+/// The stream of one conversation, for as long as a turn runs or somebody watches.
+pub struct Hub {
+    conversation: ConversationId,
+    state: Mutex<State>,
+    /// Locked before `state` and never inside of it: whoever holds it writes to a file.
+    spool: Mutex<Spool>,
+}
+
 impl Hub {
     /// A stream on which nothing has happened yet.
-    pub fn new() -> Self {
-        Self {
-            state: Mutex::new(State {
-                tapes: VecDeque::new(),
-                first_turn: 0,
-                waiting: 0,
-                wakers: Vec::new(),
-                free: Vec::new(),
-            }),
-        }
+    pub fn new(conversation: ConversationId, spill: Spill) -> Self {
+        let Spill { directory, limit } = spill;
+        Self { conversation, state: Mutex::new(State::new(limit)), spool: Mutex::new(Spool::new(directory)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -105,12 +134,10 @@ impl Hub {
     }
 
     /// A turn begins, with its prompt at that seq. The one before must be over.
-    pub fn begin(&self, first_seq: u64) {
+    pub fn begin(&self, turn: TurnId, first_seq: u64) {
         let wakers = {
             let mut state = self.lock();
-            debug_assert!(state.tapes.back().is_none_or(|tape| tape.over), "a turn begins inside another");
-            let readers = std::mem::take(&mut state.waiting);
-            state.tapes.push_back(Tape::new(first_seq, readers));
+            state.begin(turn, first_seq);
             state.take_wakers()
         };
         wake(wakers);
@@ -118,158 +145,103 @@ impl Hub {
 
     /// Adds events to the turn in flight.
     pub fn publish(&self, events: impl IntoIterator<Item = Recorded>) {
-        let wakers = {
-            let mut state = self.lock();
-            let Some(tape) = state.tapes.back_mut().filter(|tape| !tape.over) else { return };
-            for event in events {
-                tape.push(event);
-            }
-            state.take_wakers()
-        };
-        wake(wakers);
+        self.extend(events, false);
     }
 
     /// Adds the last events of the turn in flight and ends it: from now on it is history.
     pub fn end(&self, events: impl IntoIterator<Item = Recorded>) {
-        let wakers = {
+        self.extend(events, true);
+    }
+
+    fn extend(&self, events: impl IntoIterator<Item = Recorded>, over: bool) {
+        let (wakers, gone, full) = {
             let mut state = self.lock();
-            let Some(tape) = state.tapes.back_mut().filter(|tape| !tape.over) else { return };
-            for event in events {
-                tape.push(event);
+            if !state.push(events) {
+                return;
             }
-            tape.over = true;
-            state.forget();
-            state.take_wakers()
+            if over {
+                state.end();
+            }
+            (state.take_wakers(), state.take_gone(), state.is_full())
         };
         wake(wakers);
+        drop(gone);
+        if full {
+            self.spill();
+        }
+    }
+
+    /// Moves the oldest events to a file until the rest is within the limit, or as far as that works.
+    fn spill(&self) {
+        let mut spool = self.spool.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        loop {
+            let Some((turn, segment, bytes)) = self.lock().oldest() else { return };
+            let spooled = spool.write(&bytes);
+            let failed = spooled.is_none();
+            self.lock().spilled(turn, segment, spooled);
+            if failed {
+                return;
+            }
+        }
+    }
+
+    /// The turn in flight, if there is one.
+    pub fn in_flight(&self) -> Option<TurnId> {
+        self.lock().in_flight().map(|tape| tape.turn.clone())
     }
 
     /// The seq at which the turn in flight begins, if there is one: history ends before it.
     pub fn in_flight_from(&self) -> Option<u64> {
-        self.lock().tapes.back().filter(|tape| !tape.over).map(|tape| tape.first_seq)
+        self.lock().in_flight().map(|tape| tape.first_seq)
     }
 
-    /// Joins: the turn in flight from its first event, or the next one.
-    pub fn watch(self: &Arc<Self>, extensions: bool) -> Watcher {
+    /// Joins: the turn in flight from its first event, or the next one; or where [`Watch::after`] says.
+    pub fn watch(self: &Arc<Self>, watch: Watch) -> Watcher {
+        let Watch { audience, cursor, after } = watch;
         let mut state = self.lock();
-        let (turn, heard_from) = match state.tapes.back() {
-            Some(tape) if !tape.over => (state.next_turn() - 1, tape.len()),
-            Some(_) | None => (state.next_turn(), 0),
-        };
-        state.enter(turn);
-        let place = state.free.pop().unwrap_or_else(|| {
-            state.wakers.push(None);
-            state.wakers.len() - 1
-        });
+        let live_from = state.tip();
+        let mut reading = Reading { turn: live_from.0, at: At::START, after: 0, audience, cursor, live_from };
+        let mut sealed = None;
+        if let Some(After { turn, event_seq }) = after {
+            let number = state.number_of(&turn);
+            if let Some((number, tape)) = number.and_then(|number| Some((number, state.tape(number)?))) {
+                reading.turn = number;
+                if event_seq <= tape.end.count.event_seq {
+                    (reading.at, reading.after) = (tape.before(event_seq), event_seq);
+                }
+            } else {
+                sealed = Some(self.sealed(turn, event_seq));
+            }
+        }
+        let joined = reading.turn;
+        state.enter(joined);
+        state.first_contract += usize::from(audience == Audience::FirstContract);
+        let seat = state.seat();
         drop(state);
-        Watcher { hub: self.clone(), turn, joined: turn, at: 0, extensions, heard_from, place }
+        Watcher { hub: self.clone(), reading, joined, sealed, seat }
     }
 
-    /// How many watchers there are, and bytes that tapes hold: for tests and metrics.
-    pub fn weight(&self) -> (usize, usize) {
+    /// Says of a turn that is not on a tape that it is history. The position is the client's own.
+    fn sealed(&self, turn: TurnId, event_seq: u64) -> Frame {
+        let conversation_id = self.conversation.clone();
+        let event = AgentEvent::TurnSealed { conversation_id, turn_id: turn.clone() };
+        Frame { bytes: Recorded::from(&event).frame, turn, number: Number { event_seq, attempt: 1 } }
+    }
+
+    /// Whether somebody watches who knows only the first contract.
+    pub fn watched_by_first_contract(&self) -> bool {
+        self.lock().first_contract > 0
+    }
+
+    /// What the stream costs now: for tests and metrics.
+    pub fn weight(&self) -> Weight {
         let state = self.lock();
-        (state.wakers.len() - state.free.len(), state.tapes.iter().map(Tape::weight).sum())
-    }
-}
-
-impl Default for Hub {
-    fn default() -> Self {
-        Self::new()
+        Weight { watchers: state.watchers(), memory: state.bytes_in_memory(), spilled: state.bytes_spilled() }
     }
 }
 
 fn wake(wakers: Vec<Waker>) {
     for waker in wakers {
         waker.wake();
-    }
-}
-
-/// One who watches a conversation, over as many turns as there will be.
-pub struct Watcher {
-    hub: Arc<Hub>,
-    /// The turn that is being read.
-    turn: u64,
-    /// The turn at which the watcher joined.
-    joined: u64,
-    /// The next event of that turn.
-    at: usize,
-    /// Whether events beyond the contract are wanted.
-    extensions: bool,
-    /// Of the turn that was in flight at the join, events from here on are live; those before are replayed.
-    heard_from: usize,
-    /// Where the waker goes.
-    place: usize,
-}
-
-impl Watcher {
-    /// The next thing on the stream. Never ends: a conversation can always go on.
-    pub async fn next(&mut self) -> Heard {
-        std::future::poll_fn(|context| self.poll_next(context)).await
-    }
-
-    /// Like [`Watcher::next`], for those who poll.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
-        let hub = self.hub.clone();
-        let mut state = hub.lock();
-        match self.read(&mut state) {
-            Some(heard) => Poll::Ready(heard),
-            None => {
-                state.wakers[self.place] = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    /// What is there already, or nothing.
-    pub fn try_next(&mut self) -> Option<Heard> {
-        let hub = self.hub.clone();
-        let mut state = hub.lock();
-        self.read(&mut state)
-    }
-
-    fn read(&mut self, state: &mut State) -> Option<Heard> {
-        loop {
-            let tape = state.tape_mut(self.turn)?;
-            if self.at < tape.len() {
-                let replayed = self.turn == self.joined && self.at < self.heard_from;
-                let (frame, next, extension) = tape.read(self.at);
-                self.at = next;
-                // An extension is for those who asked for it and were there when it happened.
-                if extension && (!self.extensions || replayed) {
-                    continue;
-                }
-                return Some(Heard::Frame(frame));
-            }
-            if !tape.over {
-                return None;
-            }
-            state.enter(self.turn + 1);
-            state.leave(self.turn);
-            self.turn += 1;
-            self.at = 0;
-            return Some(Heard::TurnOver);
-        }
-    }
-
-    /// Where the log continues on this watcher's stream: the seq at which the turn began that was in flight at the
-    /// join, or that was the first to begin after it. None while no turn has begun.
-    ///
-    /// History that was read after the join and before this call, cut before that seq, and this stream together are
-    /// the whole conversation, each thing once.
-    ///
-    /// Asked before anything was read from the stream; later, the turn of the join may be forgotten.
-    pub fn joined_at(&self) -> Option<u64> {
-        self.hub.lock().tape(self.joined).map(|tape| tape.first_seq)
-    }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        let mut state = self.hub.lock();
-        state.leave(self.turn);
-        let waker = state.wakers[self.place].take();
-        state.free.push(self.place);
-        drop(state);
-        drop(waker);
     }
 }

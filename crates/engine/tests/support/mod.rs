@@ -1,11 +1,12 @@
 //! An engine over a log in memory, with a provider that plays a script and tools that do as they are told.
 #![allow(dead_code, unreachable_pub)]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::live::{Heard, Watcher};
-use engine::{Catalog, Credential, Engine, Options, Prompt};
+use engine::{Catalog, Credential, Engine, Notice, Options, Prompt, Sent, Started, Steer, Toolbox};
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use kernel::provider::EventStream;
@@ -48,6 +49,10 @@ pub fn tools() -> Play {
 pub struct Script {
     pub plays: Mutex<std::collections::VecDeque<Vec<Play>>>,
     pub requests: Mutex<Vec<Request>>,
+    /// The model's context window; 0 is not known.
+    pub window: AtomicU64,
+    /// Whether the model takes images.
+    pub vision: Mutex<Option<bool>>,
 }
 
 impl Provider for Script {
@@ -72,7 +77,10 @@ impl Provider for Script {
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, Failure>> {
-        std::future::ready(Ok(vec![ModelInfo { id: "m".to_owned(), context_window: None }])).boxed()
+        let window = self.window.load(Ordering::Relaxed);
+        let context_window = (window > 0).then_some(window);
+        let vision = *self.vision.lock().unwrap();
+        std::future::ready(Ok(vec![ModelInfo { id: "m".to_owned(), context_window, vision }])).boxed()
     }
 }
 
@@ -141,7 +149,8 @@ pub fn world_with(options: Options) -> World {
     let credential = Credential { name: "test".to_owned(), provider: script.clone() };
     let catalog = Catalog::new(vec![credential], None);
     let tools: Vec<Arc<dyn Tool>> = vec![Arc::new(Obedient(spec))];
-    World { engine: Engine::new(options, store.clone(), catalog, tools), store, script }
+    let toolbox = Toolbox { tools, todos: true, ..Toolbox::default() };
+    World { engine: Engine::new(options, store.clone(), catalog, toolbox), store, script }
 }
 
 impl World {
@@ -150,8 +159,27 @@ impl World {
     }
 
     pub async fn send(&self, id: &str, text: &str) -> Result<Watcher, engine::Error> {
-        let prompt = Prompt { text: text.to_owned(), ..Prompt::default() };
-        Ok(self.engine.send(&ConversationId::new(id), prompt).await?.watcher)
+        Ok(self.start(id, prompt(text)).await?.watcher)
+    }
+
+    pub async fn start(&self, id: &str, prompt: Prompt) -> Result<Started, engine::Error> {
+        match self.engine.send(&ConversationId::new(id), prompt).await? {
+            Sent::Started(started) => Ok(started),
+            Sent::Queued(_) | Sent::Repeated(_) => panic!("no turn was started"),
+        }
+    }
+
+    /// One whole turn.
+    pub async fn says(&self, id: &str, text: &str) -> String {
+        let mut watcher = self.send(id, text).await.unwrap();
+        let events = turn(&mut watcher).await;
+        self.settled().await;
+        said(&events)
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.script.requests.lock().unwrap().clone()
     }
 
     /// The history as JSON chunks, after checking that its seqs are 1, 2, 3 ….
@@ -177,6 +205,25 @@ impl World {
         }
         panic!("an actor stays although nothing happens");
     }
+}
+
+pub fn prompt(text: &str) -> Prompt {
+    Prompt { text: text.to_owned(), ..Prompt::default() }
+}
+
+pub fn steer(text: &str) -> Steer {
+    Steer { text: text.to_owned(), ..Steer::default() }
+}
+
+/// The statuses among the notices that have arrived.
+pub fn statuses(notices: &mut tokio::sync::broadcast::Receiver<Notice>) -> Vec<wire::ConversationStatus> {
+    let mut seen = Vec::new();
+    while let Ok(notice) = notices.try_recv() {
+        if let Notice::Status { status, .. } = notice {
+            seen.push(status);
+        }
+    }
+    seen
 }
 
 /// The next event; a turn's end is `None`.

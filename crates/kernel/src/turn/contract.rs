@@ -20,8 +20,12 @@ pub struct Start {
     pub conversation_id: ConversationId,
     /// The turn.
     pub turn_id: TurnId,
-    /// The prompt; its chunk is in the log already.
+    /// The prompt's text, for watchers; it is in the log already.
     pub text: String,
+    /// The prompt as the provider gets it: the text, and what else belongs to it.
+    pub prompt: Arc<Message>,
+    /// Of each message that the prompt consists of, the client's own id, if it gave one.
+    pub client_message_ids: Vec<Option<String>>,
     /// What was said before, reconciled, without the prompt.
     pub history: Vec<Arc<Message>>,
     /// The provider's own name for the model.
@@ -38,6 +42,21 @@ pub struct Start {
     pub next_message: u64,
     /// Makes the jitter of retries repeatable.
     pub jitter_seed: u64,
+}
+
+impl Start {
+    /// The request that carries these messages. Every request about a conversation is made here, so that each begins
+    /// with the bytes of the one before.
+    pub fn request(&self, messages: Vec<Arc<Message>>, max_tokens: Option<u64>) -> Request {
+        Request {
+            model: self.model.clone(),
+            system: self.system.clone(),
+            messages,
+            tools: self.tools.clone(),
+            effort: self.effort,
+            max_tokens,
+        }
+    }
 }
 
 /// The limits and policies of a turn.

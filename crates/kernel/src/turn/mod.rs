@@ -14,7 +14,7 @@ use wire::{AgentEvent, Chunk, ErrorCode, QueuedMessage, Role, StepId, Usage};
 
 use crate::Message;
 use crate::log::{Entry, Growth, LogOp, TextKind};
-use crate::provider::{Failure, FinishReason, ProviderEvent, Request};
+use crate::provider::{Failure, FinishReason, ProviderEvent};
 use crate::tool::ToolResult;
 
 pub use contract::{DoneReason, Input, Options, Outcome, Output, Start};
@@ -101,7 +101,7 @@ impl Turn {
             })
             .collect();
         let mut messages = start.history.clone();
-        messages.push(Arc::new(Message::user(start.text.clone())));
+        messages.push(start.prompt.clone());
         let mut turn = Self {
             began: now,
             outputs: VecDeque::new(),
@@ -121,7 +121,14 @@ impl Turn {
             options,
         };
         let (conversation_id, turn_id) = turn.ids();
-        turn.emit(AgentEvent::UserMessage { conversation_id, turn_id, text: turn.start.text.clone() });
+        let (client_message_id, client_message_ids) = client_ids(&turn.start.client_message_ids);
+        turn.emit(AgentEvent::UserMessage {
+            conversation_id,
+            turn_id,
+            text: turn.start.text.clone(),
+            client_message_id,
+            client_message_ids,
+        });
         let (conversation_id, turn_id) = turn.ids();
         turn.emit(AgentEvent::TurnStart { conversation_id, turn_id });
         turn.call_provider(now);
@@ -346,7 +353,15 @@ impl Turn {
             self.outputs.push_back(Output::Log(LogOp::Deliver(entry, ids)));
             self.messages.push(Arc::new(Message::user(text.clone())));
             let (conversation_id, turn_id) = self.ids();
-            self.emit(AgentEvent::Steering { conversation_id, turn_id, text });
+            let ids: Vec<_> = messages.iter().map(|message| message.client_message_id.clone()).collect();
+            let (client_message_id, client_message_ids) = client_ids(&ids);
+            self.emit(AgentEvent::Steering {
+                conversation_id,
+                turn_id,
+                text,
+                client_message_id,
+                client_message_ids,
+            });
         }
         let index = self.step.index + 1;
         self.step = Step::new(StepId::of(&self.start.turn_id, index), index, now);
@@ -438,15 +453,19 @@ impl Turn {
         self.phase = Phase::Streaming;
         self.outputs.push_back(Output::CallProvider {
             call: self.provider_call,
-            request: Request {
-                model: self.start.model.clone(),
-                system: self.start.system.clone(),
-                messages: self.messages.clone(),
-                tools: self.start.tools.clone(),
-                effort: self.start.effort,
-                max_tokens: None,
-            },
+            request: self.start.request(self.messages.clone(), None),
         });
+    }
+}
+
+/// How clients recognise their messages: by its id where one message came alone, by all ids where several were joined.
+fn client_ids(messages: &[Option<String>]) -> (Option<String>, Option<Vec<String>>) {
+    match messages {
+        [only] => (only.clone(), None),
+        several => {
+            let ids: Vec<String> = several.iter().flatten().cloned().collect();
+            (None, (!ids.is_empty()).then_some(ids))
+        }
     }
 }
 

@@ -127,7 +127,11 @@ pub fn check_results(log: &[Entry]) {
                 assert_eq!(open.first(), Some(&tool_call_id.as_str()), "result out of order");
                 open.remove(0);
             }
-            Chunk::Text { .. } | Chunk::Thinking { .. } | Chunk::Error { .. } | Chunk::System { .. } => {}
+            Chunk::Text { .. }
+            | Chunk::Thinking { .. }
+            | Chunk::Error { .. }
+            | Chunk::System { .. }
+            | Chunk::Image(_) => {}
         }
     }
     assert!(open.is_empty(), "calls without a result: {open:?}");

@@ -7,7 +7,7 @@ pub mod world;
 
 use std::sync::Arc;
 
-use kernel::{Options, Start, ToolSpec};
+use kernel::{Message, Options, Start, ToolSpec};
 use wire::{ConversationId, ReasoningEffort, TurnId};
 
 pub fn spec(name: &str, exclusive: bool) -> ToolSpec {
@@ -24,6 +24,8 @@ pub fn start() -> Start {
         conversation_id: ConversationId::new("c"),
         turn_id: TurnId::new("t"),
         text: "hello".to_owned(),
+        prompt: Arc::new(Message::user("hello")),
+        client_message_ids: vec![None],
         history: Vec::new(),
         model: "m".to_owned(),
         system: None,

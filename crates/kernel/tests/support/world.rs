@@ -257,7 +257,12 @@ impl World {
 
     pub fn queued(n: usize) -> Vec<QueuedMessage> {
         (0..n)
-            .map(|i| QueuedMessage { id: format!("q{i}"), text: format!("steer {i}"), queued_at: i as u64 })
+            .map(|i| QueuedMessage {
+                id: format!("q{i}"),
+                text: format!("steer {i}"),
+                queued_at: i as u64,
+                client_message_id: None,
+            })
             .collect()
     }
 }

@@ -3,6 +3,7 @@
 use kernel::{Failure, ModelInfo};
 use reqwest::Url;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::failure;
 use crate::http::Endpoint;
@@ -24,6 +25,9 @@ struct Model {
     id: String,
     #[serde(default)]
     max_input_tokens: Option<u64>,
+    /// Of any shape: servers that speak the protocol put other things there.
+    #[serde(default)]
+    capabilities: Value,
 }
 
 pub(super) async fn list(endpoint: &Endpoint, url: Url) -> Result<Vec<ModelInfo>, Failure> {
@@ -39,9 +43,12 @@ pub(super) async fn list(endpoint: &Endpoint, url: Url) -> Result<Vec<ModelInfo>
         let page: Page = serde_json::from_slice(&body).map_err(|error| {
             failure::protocol(format!("the provider's list of models cannot be read: {error}"))
         })?;
-        models.extend(page.data.into_iter().map(|model| ModelInfo {
+        // One without a name could not be asked for.
+        let named = page.data.into_iter().filter(|model| !model.id.is_empty());
+        models.extend(named.map(|model| ModelInfo {
             id: model.id,
             context_window: model.max_input_tokens.filter(|size| *size > 0),
+            vision: model.capabilities["image_input"]["supported"].as_bool(),
         }));
         match page.last_id.filter(|last| page.has_more && Some(last) != after.as_ref()) {
             Some(last) => after = Some(last),

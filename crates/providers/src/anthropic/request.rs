@@ -1,8 +1,11 @@
 //! A request in the words of the Messages API.
 //!
 //! The API takes roles in turn, the user first, a tool's results at the beginning of the message after its call, and
-//! no empty texts. The messages come last: the bytes of a step's request, but for the cache marks and what closes
-//! them, begin the request of the next.
+//! no empty texts. It advises to put images before the text that is about them.
+//!
+//! The fields come in the order in which the API's prompt cache depends on them: tools, system, how to think, messages.
+//! A change of one loses the cache of all after it. The bytes of a step's request, but for the cache marks, up to the end
+//! of its messages, begin the request of the next. What the cache does not depend on comes after the messages.
 
 use std::borrow::Cow;
 
@@ -13,21 +16,22 @@ use wire::{Chunk, ReasoningEffort, Role};
 
 use super::{Options, Thinking};
 use crate::arguments;
+use crate::image::{Image, Takes};
 
 #[derive(Serialize)]
 pub(super) struct Body<'r> {
     model: &'r str,
-    max_tokens: u64,
-    stream: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking: Option<ThinkingParam>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_config: Option<OutputConfig>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     system: Vec<Block<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<ThinkingParam>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_config: Option<OutputConfig>,
     messages: Vec<Said<'r>>,
+    max_tokens: u64,
+    stream: bool,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -72,6 +76,11 @@ enum Block<'r> {
         #[serde(skip_serializing_if = "Option::is_none")]
         cache_control: Option<CacheControl>,
     },
+    Image {
+        source: Source<'r>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<CacheControl>,
+    },
     Thinking {
         thinking: &'r str,
         signature: &'r str,
@@ -95,6 +104,16 @@ enum Block<'r> {
     },
 }
 
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Source<'r> {
+    Base64 { media_type: &'static str, data: &'r str },
+    Url { url: String },
+}
+
+/// The API counts the base64 of an image, not its bytes.
+const IMAGES: Takes = Takes { data: 5 << 20, plain_http: false };
+
 #[derive(Clone, Copy, Serialize)]
 struct CacheControl {
     r#type: &'static str,
@@ -108,6 +127,9 @@ const ANSWER_TOKENS: u64 = 15_000;
 
 /// The API takes no smaller budget.
 const LEAST_BUDGET: u64 = 1024;
+
+/// Nobody asks for so few tokens to read them: such a request is made for what it does to the prompt cache.
+const PROBE_TOKENS: u64 = 16;
 
 impl<'r> Body<'r> {
     pub(super) fn new(request: &'r Request, options: &Options) -> Self {
@@ -144,13 +166,13 @@ impl<'r> Body<'r> {
         let adaptive = matches!(thinking, Some(ThinkingParam::Adaptive { .. }));
         Self {
             model: &request.model,
-            max_tokens,
-            stream: true,
-            thinking,
-            output_config: adaptive.then(|| OutputConfig { effort: request.effort.as_str() }),
             tools,
             system,
+            thinking,
+            output_config: adaptive.then(|| OutputConfig { effort: request.effort.as_str() }),
             messages,
+            max_tokens,
+            stream: true,
         }
     }
 }
@@ -163,7 +185,9 @@ impl<'r> Block<'r> {
 
     fn mark(&mut self) {
         match self {
-            Self::Text { cache_control, .. } | Self::ToolResult { cache_control, .. } => {
+            Self::Text { cache_control, .. }
+            | Self::Image { cache_control, .. }
+            | Self::ToolResult { cache_control, .. } => {
                 *cache_control = EPHEMERAL;
             }
             Self::Thinking { .. } | Self::RedactedThinking { .. } | Self::ToolUse { .. } => {}
@@ -180,9 +204,13 @@ impl<'r> Block<'r> {
 }
 
 /// How to think, and how many tokens that and the answer may have together.
+///
+/// How to think does not depend on how long the answer may be: another budget, or none, would lose the cached messages,
+/// while the limit is no part of what is cached. So a request for a single token, which is made to keep them cached, has
+/// the budget of a turn, and a limit of one token more, because the API refuses a budget that is not below the limit.
 fn sized(thinking: Thinking, request: &Request, options: &Options) -> (Option<ThinkingParam>, u64) {
-    let answer = request.max_tokens.unwrap_or(ANSWER_TOKENS).max(1);
     let most = options.max_output_tokens.unwrap_or(u64::MAX).max(1);
+    let answer = request.max_tokens.unwrap_or(ANSWER_TOKENS).clamp(1, most);
     let budget = match request.effort {
         ReasoningEffort::Low => 4096,
         ReasoningEffort::Medium => 10_240,
@@ -191,15 +219,19 @@ fn sized(thinking: Thinking, request: &Request, options: &Options) -> (Option<Th
         ReasoningEffort::Max => 65_536,
     };
     // A model that can produce less than both loses thinking first, but never so much that no answer fits.
-    let budget = budget.min(most.saturating_sub(answer.min(most / 2)));
-    let max_tokens = answer.saturating_add(budget).min(most);
+    let budget = budget.min(most.saturating_sub(ANSWER_TOKENS.min(most / 2)));
+    let both = answer.saturating_add(budget).min(most);
     match thinking {
-        Thinking::Budget if budget >= LEAST_BUDGET && budget < max_tokens => {
-            (Some(ThinkingParam::Enabled { budget_tokens: budget }), max_tokens)
+        Thinking::Budget if budget >= LEAST_BUDGET && budget < both => {
+            (Some(ThinkingParam::Enabled { budget_tokens: budget }), both)
         }
-        Thinking::Off | Thinking::Budget => (None, answer.min(most)),
-        // Not every model shows its thinking unless it is asked to.
-        Thinking::Adaptive => (Some(ThinkingParam::Adaptive { display: "summarized" }), max_tokens),
+        Thinking::Off | Thinking::Budget => (None, answer),
+        Thinking::Adaptive => {
+            // Not every model shows its thinking unless it is asked to.
+            let adaptive = ThinkingParam::Adaptive { display: "summarized" };
+            // Without a budget there is nothing to make room for, and what is not read need not be thought.
+            (Some(adaptive), if answer <= PROBE_TOKENS { answer } else { both })
+        }
     }
 }
 
@@ -225,9 +257,7 @@ fn alternate<'r>(messages: &'r [std::sync::Arc<Message>], thinker: Option<&str>)
     for message in messages {
         let (role, content) = match message.role {
             Role::Assistant => (Speaker::Assistant, assistant(message, thinker)),
-            Role::System | Role::User => {
-                (Speaker::User, texts(&message.parts).filter_map(Block::text).collect())
-            }
+            Role::System | Role::User => (Speaker::User, user(&message.parts)),
             Role::Tool => (Speaker::User, message.parts.iter().filter_map(result).collect()),
         };
         if content.is_empty() {
@@ -239,7 +269,7 @@ fn alternate<'r>(messages: &'r [std::sync::Arc<Message>], thinker: Option<&str>)
         }
     }
     for said in &mut all {
-        // Stable: results keep their order, and texts theirs behind them.
+        // Stable: results keep their order, and all else its own behind them.
         said.content.sort_by_key(|block| said.role == Speaker::User && !block.is_result());
     }
     if all.first().is_some_and(|first| first.role == Speaker::Assistant) {
@@ -247,6 +277,23 @@ fn alternate<'r>(messages: &'r [std::sync::Arc<Message>], thinker: Option<&str>)
         all.insert(0, Said { role: Speaker::User, content: vec![opening] });
     }
     all
+}
+
+/// Images, then what is said about them.
+fn user(parts: &[Part]) -> Vec<Block<'_>> {
+    let images = parts.iter().filter_map(|part| match &part.chunk {
+        Chunk::Image(image) => Some(image),
+        _ => None,
+    });
+    let images = images.map(|image| {
+        let source = match Image::of(image, IMAGES) {
+            Image::Data { media_type, data } => Source::Base64 { media_type, data },
+            Image::Address(url) => Source::Url { url: url.into() },
+            Image::Words(words) => return Block::Text { text: words.into(), cache_control: None },
+        };
+        Block::Image { source, cache_control: None }
+    });
+    images.chain(texts(parts).filter_map(Block::text)).collect()
 }
 
 fn assistant<'r>(message: &'r Message, thinker: Option<&str>) -> Vec<Block<'r>> {
@@ -263,7 +310,7 @@ fn assistant<'r>(message: &'r Message, thinker: Option<&str>) -> Vec<Block<'r>> 
                 name: arguments::tool_name(tool_name),
                 input: arguments::object(input),
             }),
-            Chunk::ToolResult { .. } | Chunk::Error { .. } => None,
+            Chunk::ToolResult { .. } | Chunk::Error { .. } | Chunk::Image(_) => None,
         })
         .collect();
     // The API refuses a message that ends in thinking.

@@ -62,7 +62,7 @@ impl Provider for Demo {
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, Failure>> {
-        let model = ModelInfo { id: MODEL.to_owned(), context_window: Some(CONTEXT_WINDOW) };
+        let model = ModelInfo { id: MODEL.to_owned(), context_window: Some(CONTEXT_WINDOW), vision: None };
         future::ready(Ok(vec![model])).boxed()
     }
 }

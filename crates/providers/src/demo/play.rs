@@ -155,6 +155,6 @@ fn size(chunk: &Chunk) -> usize {
         Chunk::Text { text } | Chunk::System { text } => text.len(),
         Chunk::ToolCall { tool_name, input, .. } => tool_name.len() + input.to_string().len(),
         Chunk::ToolResult { content, .. } => content.len(),
-        Chunk::Thinking { .. } | Chunk::Error { .. } => 0,
+        Chunk::Thinking { .. } | Chunk::Error { .. } | Chunk::Image(_) => 0,
     }
 }

@@ -1,6 +1,7 @@
 //! A request in the words of chat completions.
 //!
-//! The messages come last: the bytes of a step's request, but for what closes them, begin the request of the next.
+//! What the prompt consists of comes first, and its messages last of that: the bytes of a step's request, up to the end of
+//! its messages, begin the request of the next. What an answer may be comes after them.
 
 use std::borrow::Cow;
 
@@ -11,21 +12,22 @@ use wire::{Chunk, ReasoningEffort, Role};
 
 use super::Options;
 use crate::arguments;
+use crate::image::{Image, Takes};
 
 #[derive(Serialize)]
 pub(super) struct Body<'r> {
     model: &'r str,
-    stream: bool,
-    stream_options: StreamOptions,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'r>>,
     messages: Vec<Said<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u64>,
+    stream: bool,
+    stream_options: StreamOptions,
 }
 
 #[derive(Serialize)]
@@ -53,7 +55,7 @@ enum Said<'r> {
         content: Cow<'r, str>,
     },
     User {
-        content: Cow<'r, str>,
+        content: Content<'r>,
     },
     Assistant {
         /// Null when there are only calls.
@@ -68,6 +70,29 @@ enum Said<'r> {
         content: &'r str,
     },
 }
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'r> {
+    Text(Cow<'r, str>),
+    /// Only where there is an image: not every server takes a list.
+    Parts(Vec<ContentPart<'r>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ContentPart<'r> {
+    Text { text: Cow<'r, str> },
+    ImageUrl { image_url: Address<'r> },
+}
+
+#[derive(Serialize)]
+struct Address<'r> {
+    url: Cow<'r, str>,
+}
+
+/// Servers differ in what they take. This is what OpenAI takes in all of a request: more would be refused by any.
+const IMAGES: Takes = Takes { data: 50_000_000, plain_http: true };
 
 #[derive(Serialize)]
 struct Call<'r> {
@@ -86,13 +111,13 @@ impl<'r> Body<'r> {
     pub(super) fn new(request: &'r Request, options: Options) -> Self {
         Self {
             model: &request.model,
-            stream: true,
-            stream_options: StreamOptions { include_usage: true },
-            max_tokens: request.max_tokens.filter(|_| !options.max_completion_tokens),
-            max_completion_tokens: request.max_tokens.filter(|_| options.max_completion_tokens),
             reasoning_effort: options.reasoning_effort.then(|| level(request.effort)),
             tools: request.tools.iter().map(Tool::new).collect(),
             messages: messages(request, options),
+            max_tokens: request.max_tokens.filter(|_| !options.max_completion_tokens),
+            max_completion_tokens: request.max_tokens.filter(|_| options.max_completion_tokens),
+            stream: true,
+            stream_options: StreamOptions { include_usage: true },
         }
     }
 }
@@ -128,7 +153,7 @@ fn messages(request: &Request, options: Options) -> Vec<Said<'_>> {
     for message in rest {
         match message.role {
             Role::System | Role::User => {
-                said.extend(text(&message.parts).map(|content| Said::User { content }));
+                said.extend(user(&message.parts).map(|content| Said::User { content }));
             }
             Role::Assistant => said.extend(assistant(message, options)),
             Role::Tool => said.extend(message.parts.iter().filter_map(|part| match &part.chunk {
@@ -138,6 +163,46 @@ fn messages(request: &Request, options: Options) -> Vec<Said<'_>> {
         }
     }
     said
+}
+
+/// None when there is nothing to see or read.
+fn user(parts: &[Part]) -> Option<Content<'_>> {
+    let parts: Vec<ContentPart<'_>> = parts
+        .iter()
+        .filter_map(|part| match &part.chunk {
+            Chunk::Text { text } | Chunk::System { text } => {
+                (!text.is_empty()).then(|| ContentPart::Text { text: text.into() })
+            }
+            Chunk::Image(image) => Some(match Image::of(image, IMAGES) {
+                Image::Data { media_type, data } => {
+                    // The whole URL, where it says what the data is.
+                    let is_right =
+                        image.url.strip_prefix("data:").and_then(|url| url.strip_prefix(media_type));
+                    let url = match is_right.filter(|rest| rest.len() == ";base64,".len() + data.len()) {
+                        Some(_) => image.url.as_str().into(),
+                        None => format!("data:{media_type};base64,{data}").into(),
+                    };
+                    ContentPart::ImageUrl { image_url: Address { url } }
+                }
+                Image::Address(url) => {
+                    ContentPart::ImageUrl { image_url: Address { url: String::from(url).into() } }
+                }
+                Image::Words(words) => ContentPart::Text { text: words.into() },
+            }),
+            Chunk::Thinking { .. }
+            | Chunk::ToolCall { .. }
+            | Chunk::ToolResult { .. }
+            | Chunk::Error { .. } => None,
+        })
+        .collect();
+    if parts.iter().any(|part| matches!(part, ContentPart::ImageUrl { .. })) {
+        return Some(Content::Parts(parts));
+    }
+    let texts = parts.into_iter().filter_map(|part| match part {
+        ContentPart::Text { text } => Some(text),
+        ContentPart::ImageUrl { .. } => None,
+    });
+    joined(texts).map(Content::Text)
 }
 
 /// None when nothing is left that a provider may see.

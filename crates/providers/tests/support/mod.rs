@@ -9,6 +9,7 @@ use kernel::{Message, Part, Provider, ProviderEvent, Request, ToolSpec};
 use providers::{Kind, Limits, Secret, Settings, anthropic, openai};
 use serde_json::{Value, json};
 use weather::{Flavour, Weather};
+use wire::extension::ImageChunk;
 use wire::{Chunk, ReasoningEffort, Role};
 
 /// A test that takes longer than this hangs.
@@ -76,6 +77,19 @@ pub fn message(role: Role, chunks: Vec<Chunk>) -> Message {
 
 pub fn text(text: &str) -> Chunk {
     Chunk::Text { text: text.to_owned() }
+}
+
+/// A PNG of one pixel, in base64.
+pub const PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/// An image of which nothing is said but where it is.
+pub fn image(url: impl Into<String>) -> Chunk {
+    Chunk::Image(ImageChunk { url: url.into(), mime_type: None })
+}
+
+pub fn png() -> Chunk {
+    image(format!("data:image/png;base64,{PNG}"))
 }
 
 pub fn thinking(text: &str, replay: Value) -> Part {

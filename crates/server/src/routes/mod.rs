@@ -2,45 +2,61 @@
 
 mod chat;
 mod conversations;
+mod events;
+mod images;
 mod models;
-mod page;
+mod pages;
+mod queue;
+mod servers;
+mod settings;
+mod system_prompt;
+mod throughput;
 
+use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 use wire::ErrorCode;
-use wire::transport::HealthResponse;
 
 use crate::answer::Refusal;
+use crate::openapi::{self, Group};
 use crate::{App, access, socket};
+
+/// One JSON object a line.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
+
+/// Server-sent events.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// All there is, in the order of the documentation.
+pub(crate) fn groups() -> Vec<Group> {
+    vec![
+        chat::group(),
+        queue::group(),
+        conversations::group(),
+        settings::group(),
+        servers::group(),
+        models::group(),
+        system_prompt::group(),
+        images::group(),
+        pages::group(),
+    ]
+}
+
 /// Everything, with upgrades on any path.
 pub(crate) fn http(app: App) -> Router {
-    let router = Router::new()
-        .route("/", get(page::page))
-        .route("/health", get(health))
-        .route("/models", get(models::list))
-        .route("/chat", post(chat::send))
-        .route("/conversations", get(conversations::list))
-        .route("/conversations/{id}", get(conversations::history))
-        .route("/conversations/{id}/metrics", get(conversations::metrics))
-        .route("/conversations/{id}/stop", post(conversations::stop))
-        .route("/conversations/{id}/close", post(conversations::close))
-        .route("/conversations/{id}/queue", post(conversations::queue))
+    let router = openapi::router(groups())
         .method_not_allowed_fallback(no_such_method)
         .fallback(no_such_route)
         .layer(from_fn_with_state(app.clone(), upgrade));
     dressed(router, app)
 }
-
 /// Upgrades only: the contract's separate port.
 pub(crate) fn ws_only(app: App) -> Router {
     let router = Router::new().fallback(upgrade_required).layer(from_fn_with_state(app.clone(), upgrade));
@@ -60,10 +76,6 @@ fn dressed(router: Router<App>, app: App) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
         .with_state(app)
-}
-
-async fn health() -> Json<HealthResponse> {
-    Json(HealthResponse { ok: true })
 }
 
 async fn no_such_route(request: Request) -> Refusal {

@@ -2,8 +2,11 @@
 //!
 //! Two halves. The reader takes frames and does what they ask. The writer owns the socket's subscriptions and reads each
 //! conversation's stream only as fast as the client takes it: a slow client costs one frame of memory, and what it has
-//! not read yet is merged on the stream.
+//! not read yet is merged on the stream. Surfaces, whose content has to be looked up, have a task of their own beside
+//! them as soon as one is subscribed to.
 
+mod kind;
+mod panels;
 mod reader;
 mod writer;
 
@@ -15,6 +18,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use crate::App;
+use kind::Kind;
 
 /// Whether a request wants to become a WebSocket.
 pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -35,10 +39,11 @@ async fn serve(app: App, socket: WebSocket) {
     let (sink, source) = socket.split();
     let (orders, from_reader) = mpsc::channel(64);
     // Subscribed before the first frame goes out, so that no change after `catalog` is missed.
-    let statuses = app.engine.statuses();
-    let closing = app.closing.clone();
+    let notices = app.engine.notices();
+    let kind = Kind::new(app.legacy_clients);
+    let writer = writer::write(app.clone(), sink, from_reader, notices, kind);
     tokio::select! {
-        () = reader::read(app, source, orders) => {}
-        () = writer::write(sink, from_reader, statuses, closing) => {}
+        () = reader::read(app, source, orders, kind) => {}
+        () = writer => {}
     }
 }

@@ -1,21 +1,30 @@
 //! Takes the client's frames and does what they ask.
 
 use axum::extract::ws::{Message, WebSocket};
+use engine::live::{Heard, Watch};
+use engine::{Prompt, Sent, Steer};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use wire::transport::ServerMessage;
-use wire::{ConversationId, ErrorCode};
+use wire::{ConversationId, ErrorCode, TurnId};
 
+use super::kind::Kind;
+use super::panels::{self, Subscription, Wish};
 use super::writer::Order;
 use crate::answer::Refusal;
 use crate::input::Fields;
 use crate::{App, input};
 
 /// Reads until the client is gone.
-pub(super) async fn read(app: App, mut source: SplitStream<WebSocket>, orders: mpsc::Sender<Order>) {
-    let reader = Reader { app, orders };
+pub(super) async fn read(
+    app: App,
+    mut source: SplitStream<WebSocket>,
+    orders: mpsc::Sender<Order>,
+    kind: Kind,
+) {
+    let mut reader = Reader { app, orders, kind, panels: None };
     while let Some(Ok(message)) = source.next().await {
         match message {
             Message::Text(text) => reader.frame(text.as_str()).await,
@@ -27,13 +36,22 @@ pub(super) async fn read(app: App, mut source: SplitStream<WebSocket>, orders: m
     }
 }
 
+/// A frame about surfaces that could not be served.
+pub(super) fn surface_error(surface_id: Option<String>, refusal: Refusal) -> ServerMessage {
+    let code = Some(refusal.code.as_str().to_owned());
+    ServerMessage::Error { surface_id, message: refusal.message, code }
+}
+
 struct Reader {
     app: App,
     orders: mpsc::Sender<Order>,
+    kind: Kind,
+    /// Where wishes about surfaces go, once there was one.
+    panels: Option<mpsc::Sender<Wish>>,
 }
 
 impl Reader {
-    async fn frame(&self, text: &str) {
+    async fn frame(&mut self, text: &str) {
         let fields = match serde_json::from_str(text) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) => {
@@ -41,19 +59,27 @@ impl Reader {
             }
             Err(_) => return self.protocol_error(ErrorCode::InvalidJson, "Invalid JSON").await,
         };
-        match fields.get("type").and_then(Value::as_str) {
-            Some("chat.send") => self.chat_send(&fields).await,
-            Some("chat.subscribe") => self.chat_subscribe(&fields).await,
-            Some("chat.unsubscribe") => self.chat_unsubscribe(&fields).await,
-            Some("chat.queue") => self.chat_queue(&fields).await,
-            Some("subscribe" | "invoke") => self.no_such_surface(&fields).await,
-            // There is nothing that could be subscribed, so there is nothing to do.
-            Some("unsubscribe") => {}
-            Some(other) => {
+        let Some(frame) = fields.get("type").and_then(Value::as_str) else {
+            return self.protocol_error(ErrorCode::UnknownMessage, "a frame must have a string `type`").await;
+        };
+        let kind = self.kind.after(frame, &fields);
+        if kind != self.kind {
+            self.kind = kind;
+            self.order(Order::Become(kind)).await;
+        }
+        match frame {
+            "chat.send" => self.chat_send(&fields).await,
+            "chat.subscribe" => self.chat_subscribe(&fields).await,
+            "chat.unsubscribe" => self.chat_unsubscribe(&fields).await,
+            "chat.queue" => self.chat_queue(&fields).await,
+            "chat.queue.cancel" => self.chat_queue_cancel(&fields).await,
+            "subscribe" => self.subscribe_surface(&fields).await,
+            "unsubscribe" => self.unsubscribe_surface(&fields).await,
+            "invoke" => self.invoke(&fields).await,
+            other => {
                 let message = format!("unknown message type: {other}");
                 self.protocol_error(ErrorCode::UnknownMessage, &message).await;
             }
-            None => self.protocol_error(ErrorCode::UnknownMessage, "a frame must have a string `type`").await,
         }
     }
 
@@ -63,17 +89,32 @@ impl Reader {
             Err(refusal) => return self.chat_error(given_id(fields), "chat.send", refusal).await,
         };
         // Whoever sends watches; also when the message is refused because a turn is running.
-        self.subscribe(id.clone()).await;
-        if let Err(error) = self.app.engine.send(&id, prompt).await {
-            self.chat_error(Some(id), "", error.into()).await;
+        self.watch(&id, prompt.watch.clone()).await;
+        let prompt = Prompt { watch: Watch::default(), ..prompt };
+        match self.app.engine.send(&id, prompt).await {
+            // The watcher of before hears it.
+            Ok(Sent::Started(_) | Sent::Queued(_)) => {}
+            Ok(Sent::Repeated(turn)) => self.say_if_sealed(&id, turn).await,
+            Err(error) => self.chat_error(Some(id), "", error.into()).await,
+        }
+    }
+
+    /// A message that was taken in before: if its turn is over, the client fetches the history.
+    async fn say_if_sealed(&self, id: &ConversationId, turn: TurnId) {
+        let watch = Watch { audience: self.kind.audience(), ..Watch::default() };
+        if let Some(Heard::Frame(frame)) = self.app.engine.watch_turn(id, turn.clone(), watch).try_next()
+            && is_sealed(&frame.event())
+        {
+            self.order(Order::Delta(frame.delta())).await;
         }
     }
 
     async fn chat_subscribe(&self, fields: &Fields) {
-        match required_id(fields) {
-            Ok(id) => self.subscribe(id).await,
-            Err(refusal) => self.chat_error(None, "chat.subscribe", refusal).await,
-        }
+        let (id, watch) = match required_id(fields).and_then(|id| Ok((id, input::watch(fields)?))) {
+            Ok(subscription) => subscription,
+            Err(refusal) => return self.chat_error(given_id(fields), "chat.subscribe", refusal).await,
+        };
+        self.watch(&id, watch).await;
     }
 
     async fn chat_unsubscribe(&self, fields: &Fields) {
@@ -88,11 +129,12 @@ impl Reader {
             Ok(id) => id,
             Err(refusal) => return self.chat_error(None, "chat.queue", refusal).await,
         };
-        let text = match input::text(fields, "text") {
-            Ok(text) => text,
+        let steer = match input::steer(fields) {
+            Ok(steer) => steer,
             Err(refusal) => return self.chat_error(Some(id), "chat.queue", refusal).await,
         };
-        match self.app.engine.queue(&id, text).await {
+        let watch = Watch { audience: self.kind.audience(), ..steer.watch };
+        match self.app.engine.queue(&id, Steer { watch, ..steer }).await {
             Ok(queued) => {
                 if let Some(started) = queued.started {
                     self.order(Order::Watch(id, started.watcher)).await;
@@ -102,16 +144,77 @@ impl Reader {
         }
     }
 
-    async fn no_such_surface(&self, fields: &Fields) {
-        let surface = fields.get("surfaceId").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let message = format!("Unknown surface: {surface}");
-        let code = Some(ErrorCode::UnknownSurface.as_str().to_owned());
-        self.say(ServerMessage::Error { surface_id: Some(surface), message, code }).await;
+    async fn chat_queue_cancel(&self, fields: &Fields) {
+        let wanted = required_id(fields).and_then(|id| Ok((id, input::text(fields, "messageId")?)));
+        let (id, message) = match wanted {
+            Ok(wanted) => wanted,
+            Err(refusal) => return self.chat_error(given_id(fields), "chat.queue.cancel", refusal).await,
+        };
+        if let Err(error) = self.app.engine.cancel_queued(&id, message).await {
+            self.chat_error(Some(id), "", error.into()).await;
+        }
     }
 
-    async fn subscribe(&self, id: ConversationId) {
-        let watcher = self.app.engine.watch(&id, false);
-        self.order(Order::Watch(id, watcher)).await;
+    async fn subscribe_surface(&mut self, fields: &Fields) {
+        match self.subscription(fields) {
+            Ok(subscription) => self.wish(Wish::Subscribe(subscription)).await,
+            Err(refusal) => self.say(surface_error(Some(named_surface(fields)), refusal)).await,
+        }
+    }
+
+    async fn unsubscribe_surface(&mut self, fields: &Fields) {
+        // Whatever it was, it is not subscribed to any more.
+        if let Ok(subscription) = self.subscription(fields) {
+            self.wish(Wish::Unsubscribe(subscription)).await;
+        }
+    }
+
+    async fn invoke(&self, fields: &Fields) {
+        if let Err(refusal) = self.act(fields).await {
+            self.say(surface_error(Some(named_surface(fields)), refusal)).await;
+        }
+    }
+
+    async fn act(&self, fields: &Fields) -> Result<(), Refusal> {
+        let Subscription { surface: id, conversation } = self.subscription(fields)?;
+        let surface = self.app.surfaces.find(&id)?;
+        let action = input::text(fields, "actionId")?;
+        let payload = fields.get("payload").filter(|payload| !payload.is_null());
+        match surface.invoke(&action, payload, conversation.as_ref()).await {
+            Some(done) => done,
+            None => Err(Refusal::of(ErrorCode::UnknownAction, format!("{id} has no action {action}"))),
+        }
+    }
+
+    /// What a frame about a surface is about, if there is such a surface.
+    fn subscription(&self, fields: &Fields) -> Result<Subscription, Refusal> {
+        let surface = named_surface(fields);
+        self.app.surfaces.find(&surface)?;
+        let conversation = match fields.get("conversationId") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(id)) => Some(input::conversation_id(id)?),
+            Some(_) => return Err(Refusal::invalid("`conversationId` must be a string")),
+        };
+        Ok(Subscription { surface, conversation })
+    }
+
+    async fn wish(&mut self, wish: Wish) {
+        if self.panels.is_none() {
+            let (sender, wishes) = mpsc::channel(64);
+            let changes = self.app.engine.changes();
+            // Ends with this reader, which holds the other end of the wishes.
+            tokio::spawn(panels::serve(self.app.clone(), wishes, changes, self.orders.clone()));
+            self.panels = Some(sender);
+        }
+        if let Some(panels) = &self.panels {
+            let _ = panels.send(wish).await;
+        }
+    }
+
+    async fn watch(&self, id: &ConversationId, watch: Watch) {
+        let watch = Watch { audience: self.kind.audience(), ..watch };
+        let watcher = self.app.engine.watch(id, watch);
+        self.order(Order::Watch(id.clone(), watcher)).await;
     }
 
     async fn chat_error(&self, id: Option<ConversationId>, frame: &str, refusal: Refusal) {
@@ -134,6 +237,14 @@ impl Reader {
         // The writer is gone only when the socket is, and then so is this reader in a moment.
         let _ = self.orders.send(order).await;
     }
+}
+
+fn named_surface(fields: &Fields) -> String {
+    fields.get("surfaceId").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn is_sealed(event: &[u8]) -> bool {
+    event.starts_with(br#"{"type":"turn-sealed""#)
 }
 
 fn required_id(fields: &Fields) -> Result<ConversationId, Refusal> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use server::{Server, Settings};
+use server::{Parts, Server, Settings};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
@@ -38,8 +38,11 @@ pub async fn serve() -> Running {
 }
 
 pub async fn serve_with(settings: Settings) -> Running {
-    let world = world::world();
-    let server = Server::bind(settings, world.engine.clone()).await.unwrap();
+    serve_over(settings, world::world(), Parts::default()).await
+}
+
+pub async fn serve_over(settings: Settings, world: world::World, parts: Parts) -> Running {
+    let server = Server::bind_with(settings, world.engine.clone(), parts).await.unwrap();
     let (http, ws) = (server.http_addr().unwrap(), server.ws_addr().unwrap());
     let stop = CancellationToken::new();
     tokio::spawn(server.run(stop.clone().cancelled_owned()));
@@ -65,6 +68,14 @@ impl Running {
         answer(self.client.post(self.url(path)).body(body.to_owned()).send().await.unwrap()).await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        answer(self.client.put(self.url(path)).body(body.to_string()).send().await.unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.client.delete(self.url(path)).send().await.unwrap()).await
+    }
+
     /// All events of a turn over `POST /chat`.
     pub async fn chat(&self, body: Value) -> Vec<Value> {
         let response = self.client.post(self.url("/chat")).body(body.to_string()).send().await.unwrap();
@@ -87,10 +98,15 @@ async fn answer(response: reqwest::Response) -> Answer {
 pub struct Socket(WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>);
 
 impl Socket {
+    /// A socket of which nothing was read yet.
+    pub fn past_nothing(stream: WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>) -> Self {
+        Self(stream)
+    }
+
     pub async fn open(url: &str) -> Self {
         let (stream, _) = tokio_tungstenite::connect_async(url).await.unwrap();
-        let mut socket = Self(stream);
-        assert_eq!(socket.next().await, serde_json::json!({ "type": "catalog", "catalog": [] }));
+        let mut socket = Self::past_nothing(stream);
+        assert_eq!(socket.next().await["type"], "catalog", "it comes first");
         socket
     }
 
@@ -104,7 +120,12 @@ impl Socket {
 
     /// The next frame.
     pub async fn next(&mut self) -> Value {
-        self.try_next(Duration::from_secs(20)).await.expect("nothing comes")
+        self.next_within(Duration::from_secs(20)).await
+    }
+
+    /// The next frame, which may take its time.
+    pub async fn next_within(&mut self, patience: Duration) -> Value {
+        self.try_next(patience).await.expect("nothing comes")
     }
 
     /// The next frame, if one comes in time.

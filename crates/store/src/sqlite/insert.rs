@@ -39,16 +39,28 @@ impl Encoded {
 /// A complete chunk.
 pub(super) fn chunk(
     conn: &Connection,
-    conversation: i64,
+    log: i64,
     turn: i64,
     (seq, message, role): (u64, u64, Role),
     row: &Encoded,
 ) -> Result<(), Fault> {
-    let id = chunk_id(conversation, seq).map_err(Fault::Failed)?;
+    let id = chunk_id(log, seq).map_err(Fault::Failed)?;
     conn.prepare_cached(
         "INSERT INTO chunks (id, message, role, turn, replay, body) VALUES (?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![id, signed(message), role.as_str(), turn, row.replay, row.body])?;
+    Ok(())
+}
+
+/// The id that a client gave a message, with the turn that takes it in, if one does already.
+pub(super) fn client_message(
+    conn: &Connection,
+    conversation: i64,
+    id: &str,
+    turn: Option<i64>,
+) -> Result<(), Fault> {
+    conn.prepare_cached("INSERT INTO client_messages (conversation, id, turn) VALUES (?, ?, ?)")?
+        .execute(params![conversation, id, turn])?;
     Ok(())
 }
 

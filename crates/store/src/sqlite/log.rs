@@ -4,14 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use kernel::{DoneReason, Entry, LogOp};
 use rusqlite::{Connection, params};
-use wire::{Chunk, ConversationId, QueuedMessage, Role, TurnId};
+use wire::{ConversationId, Role, TurnId};
 
 use super::fault::Fault;
 use super::insert::{self, Encoded};
 use super::open::{Open, Parts};
 use super::schema::signed;
-use super::{read, row};
-use crate::open_turn::OpenTurn;
+use super::{delete, queue, read, row};
+use crate::open_turn::{OpenTurn, prompt};
 use crate::{BeginTurn, Begun, Error, Recovery, Seal, Sealed, Setting, title};
 
 /// So many rows of complete chunks may lie in `parts` before they are removed.
@@ -36,6 +36,8 @@ pub(super) struct Log {
     next_part: i64,
     /// About how many rows of `parts` belong to complete chunks.
     stale_parts: usize,
+    /// Whether deletions may have left something that is to be removed.
+    pub(super) has_deleted: bool,
 }
 
 /// How a turn ends.
@@ -59,6 +61,7 @@ impl Log {
             left_behind: HashMap::new(),
             next_part: 1,
             stale_parts: 0,
+            has_deleted: false,
         }
     }
 
@@ -131,28 +134,46 @@ impl Log {
         if self.stale_parts > 0 {
             self.try_to_remove_stale_parts();
         }
+        self.has_deleted = delete::has_left(&self.conn)?;
         Ok(recovery)
     }
 
     pub(super) fn begin_turn(&mut self, begin: &BeginTurn) -> Result<Begun, Fault> {
-        let BeginTurn { conversation: id, turn, text, carries, at, model, cwd } = begin;
-        self.know(id)?;
-        if let Some(open) = self.open.get(id) {
-            if self.left_behind.get(id) != Some(open.turn.id()) {
-                return Err(Fault::Refused(Error::TurnOpen));
-            }
+        let BeginTurn {
+            conversation: id,
+            turn,
+            text,
+            images,
+            client_message_id,
+            carries,
+            at,
+            model,
+            answered_by,
+            cwd,
+        } = begin;
+        let is_open = self.has_open_turn(id)?;
+        if is_open && !self.is_left_behind(id) {
+            return Err(Fault::Refused(Error::TurnOpen));
+        }
+        if read::is_known(&self.conn, id, client_message_id.as_ref())? {
+            return Err(Fault::Refused(Error::Repeated));
+        }
+        if is_open {
             self.interrupt(id, *at)?;
         }
         let conversation = self.create(id, *at)?;
-        let (last_seq, last_message, old_title, titled) = self
+        let (log, last_seq, last_message, old_title, titled) = self
             .conn
-            .prepare_cached("SELECT last_seq, last_message, title, titled FROM conversations WHERE key = ?")?
+            .prepare_cached(
+                "SELECT log, last_seq, last_message, title, titled FROM conversations WHERE key = ?",
+            )?
             .query_row([conversation], |row| {
                 Ok((
-                    row::number(row, 0)?,
+                    row.get(0)?,
                     row::number(row, 1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, bool>(3)?,
+                    row::number(row, 2)?,
+                    row.get::<_, String>(3)?,
+                    row.get::<_, bool>(4)?,
                 ))
             })?;
         let derived = if !titled && title::is_missing(&old_title) { title::derived(text) } else { None };
@@ -165,18 +186,25 @@ impl Log {
         self.conn
             .prepare_cached(
                 "INSERT INTO turns (conversation, id, begun_at, model)
-                 SELECT key, ?2, ?3, model FROM conversations WHERE key = ?1",
+                 SELECT key, ?2, ?3, coalesce(?4, model) FROM conversations WHERE key = ?1",
             )?
-            .execute(params![conversation, turn.as_str(), signed(*at)])?;
+            .execute(params![conversation, turn.as_str(), signed(*at), answered_by])?;
         let key = self.conn.last_insert_rowid();
         let (seq, message) = (last_seq + 1, last_message + 1);
-        let prompt = Encoded::chunk(&Chunk::Text { text: text.clone() }, None).map_err(Fault::Failed)?;
-        insert::chunk(&self.conn, conversation, key, (seq, message, Role::User), &prompt)?;
-        take_from_queue(&self.conn, conversation, carries)?;
-        let turn = OpenTurn::new(turn.clone(), seq, message);
+        let mut next_seq = seq;
+        for chunk in prompt(text.clone(), images.clone()) {
+            let row = Encoded::chunk(&chunk, None).map_err(Fault::Failed)?;
+            insert::chunk(&self.conn, log, key, (next_seq, message, Role::User), &row)?;
+            next_seq += 1;
+        }
+        if let Some(client_message) = client_message_id {
+            insert::client_message(&self.conn, conversation, client_message, Some(key))?;
+        }
+        queue::take(&self.conn, conversation, key, carries)?;
+        let turn = OpenTurn::new(turn.clone(), next_seq - 1, message);
         self.touched.push(id.clone());
-        self.open.insert(id.clone(), Open { conversation, key, turn, parts: None, unwritten: None });
-        Ok(Begun { seq, message })
+        self.open.insert(id.clone(), Open { conversation, log, key, turn, parts: None, unwritten: None });
+        Ok(Begun { seq, next_seq, message })
     }
 
     pub(super) fn journal(
@@ -200,11 +228,11 @@ impl Log {
                 }
                 (LogOp::Append(entry), Some(row)) => {
                     self.stale_parts += open.complete_growth();
-                    insert::chunk(&self.conn, open.conversation, open.key, place(entry), row)?;
+                    insert::chunk(&self.conn, open.log, open.key, place(entry), row)?;
                 }
                 (LogOp::Deliver(entry, carried), Some(row)) => {
-                    take_from_queue(&self.conn, open.conversation, carried)?;
-                    insert::chunk(&self.conn, open.conversation, open.key, place(entry), row)?;
+                    queue::take(&self.conn, open.conversation, open.key, carried)?;
+                    insert::chunk(&self.conn, open.log, open.key, place(entry), row)?;
                 }
                 (LogOp::Step(metrics), _) => {
                     insert::step(&self.conn, open.key, step, metrics)?;
@@ -231,33 +259,6 @@ impl Log {
         };
         let (last_seq, _) = self.end(id, &ending)?;
         Ok(Sealed { last_seq })
-    }
-
-    pub(super) fn enqueue(
-        &mut self,
-        id: &ConversationId,
-        message: &QueuedMessage,
-    ) -> Result<Vec<QueuedMessage>, Fault> {
-        let conversation = self.create(id, message.queued_at)?;
-        self.conn
-            .prepare_cached("INSERT INTO queue (conversation, id, text, queued_at) VALUES (?, ?, ?, ?)")?
-            .execute(params![conversation, message.id, message.text, signed(message.queued_at)])?;
-        Ok(read::queue_of(&self.conn, conversation)?)
-    }
-
-    pub(super) fn dequeue(
-        &mut self,
-        id: &ConversationId,
-        ids: &[String],
-    ) -> Result<Vec<QueuedMessage>, Fault> {
-        let Some(conversation) = read::key_of(&self.conn, id)? else { return Ok(Vec::new()) };
-        let mut removed = read::queue_of(&self.conn, conversation)?;
-        removed.retain(|message| ids.contains(&message.id));
-        let mut delete = self.conn.prepare_cached("DELETE FROM queue WHERE conversation = ? AND id = ?")?;
-        for message in &removed {
-            delete.execute(params![conversation, message.id])?;
-        }
-        Ok(removed)
     }
 
     pub(super) fn close(&mut self, id: &ConversationId) -> Result<bool, Fault> {
@@ -317,7 +318,11 @@ impl Log {
     }
 
     /// Seals a conversation's open turn in the place of whoever left it open.
-    fn interrupt(&mut self, id: &ConversationId, at: u64) -> Result<(Option<TurnId>, usize), Fault> {
+    pub(super) fn interrupt(
+        &mut self,
+        id: &ConversationId,
+        at: u64,
+    ) -> Result<(Option<TurnId>, usize), Fault> {
         self.know(id)?;
         let Some(open) = self.open.get(id) else { return Ok((None, 0)) };
         let turn = open.turn.id().clone();
@@ -343,26 +348,29 @@ impl Log {
         let closing = open.turn.close(&grown);
         for entry in &closing.entries {
             let row = Encoded::of(entry).map_err(Fault::Failed)?;
-            insert::chunk(&self.conn, open.conversation, open.key, place(entry), &row)?;
+            insert::chunk(&self.conn, open.log, open.key, place(entry), &row)?;
         }
         let last_seq = open.turn.last_seq();
         self.conn
             .prepare_cached(
                 "UPDATE conversations SET last_seq = ?2, last_message = ?3,
-                 last_activity_at = coalesce(?4, last_activity_at) WHERE key = ?1",
+                 last_activity_at = coalesce(?4, last_activity_at),
+                 last_text = iif(?5, ?6, last_text) WHERE key = ?1",
             )?
             .execute(params![
                 open.conversation,
                 signed(last_seq),
                 signed(open.turn.last_message()),
                 ending.is_activity.then_some(signed(ending.at)),
+                open.turn.answer().is_some(),
+                open.turn.answer().and_then(|answer| answer.text).map(signed),
             ])?;
         let usage = open.turn.usage();
         self.conn
             .prepare_cached(
                 "UPDATE turns SET sealed_at = ?2, reason = ?3, duration_ms = ?4, context_size = ?5,
-                 input_tokens = ?6, output_tokens = ?7, cache_read_tokens = ?8, cache_write_tokens = ?9
-                 WHERE key = ?1",
+                 input_tokens = ?6, output_tokens = ?7, cache_read_tokens = ?8, cache_write_tokens = ?9,
+                 gen_ms = ?10 WHERE key = ?1",
             )?
             .execute(params![
                 open.key,
@@ -374,6 +382,7 @@ impl Log {
                 signed(usage.output_tokens),
                 usage.cache_read_tokens.map(signed),
                 usage.cache_write_tokens.map(signed),
+                signed(open.turn.gen_ms()),
             ])?;
         Ok((last_seq, closing.synthesised))
     }
@@ -392,7 +401,7 @@ impl Log {
             let part = self.next_part;
             insert.execute(params![
                 part,
-                open.conversation,
+                open.log,
                 signed(open.turn.last_seq()),
                 signed(open.turn.last_message()),
                 insert::kind_name(kind),
@@ -405,16 +414,37 @@ impl Log {
     }
 
     /// The key of a conversation, which is created if it does not exist.
-    fn create(&mut self, id: &ConversationId, at: u64) -> Result<i64, Fault> {
+    pub(super) fn create(&mut self, id: &ConversationId, at: u64) -> Result<i64, Fault> {
         if let Some(key) = read::key_of(&self.conn, id)? {
             return Ok(key);
         }
+        let number = self.next_number()?;
         self.conn
             .prepare_cached(
-                "INSERT INTO conversations (id, created_at, last_activity_at, title) VALUES (?1, ?2, ?2, ?3)",
+                "INSERT INTO conversations (key, log, id, created_at, last_activity_at, title)
+                 VALUES (?1, ?1, ?2, ?3, ?3, ?4)",
             )?
-            .execute(params![id.as_str(), signed(at), title::UNTITLED])?;
-        Ok(self.conn.last_insert_rowid())
+            .execute(params![number, id.as_str(), signed(at), title::UNTITLED])?;
+        Ok(number)
+    }
+
+    /// A number that no conversation and no log has or had.
+    pub(super) fn next_number(&self) -> Result<i64, Fault> {
+        Ok(self
+            .conn
+            .prepare_cached("UPDATE numbers SET next = next + 1 RETURNING next - 1")?
+            .query_row([], |row| row.get(0))?)
+    }
+
+    /// Whether a conversation has an open turn, which is in `open` then.
+    pub(super) fn has_open_turn(&mut self, id: &ConversationId) -> Result<bool, Fault> {
+        self.know(id)?;
+        Ok(self.open.contains_key(id))
+    }
+
+    /// Whether a conversation's open turn could not be sealed, so that nobody else will.
+    pub(super) fn is_left_behind(&self, id: &ConversationId) -> bool {
+        self.open.get(id).is_some_and(|open| self.left_behind.get(id) == Some(open.turn.id()))
     }
 
     /// Makes sure that the open turn of a conversation, if it has one, is in `open`.
@@ -442,15 +472,4 @@ fn opened<'a>(
 
 fn place(entry: &Entry) -> (u64, u64, Role) {
     (entry.seq, entry.message, entry.role)
-}
-
-/// Removes messages from a queue, all of which must be there: one that a client has cancelled must not be delivered.
-fn take_from_queue(conn: &Connection, conversation: i64, ids: &[String]) -> Result<(), Fault> {
-    let mut delete = conn.prepare_cached("DELETE FROM queue WHERE conversation = ? AND id = ?")?;
-    for id in ids {
-        if delete.execute(params![conversation, id])? == 0 {
-            return Err(Fault::Failed(Error::Misfit(format!("the queued message {id} is not in the queue"))));
-        }
-    }
-    Ok(())
 }

@@ -5,16 +5,21 @@
 //! [`readers`] have connections of their own.
 
 mod checkpoint;
+mod compact;
+mod delete;
 mod fault;
 mod health;
 mod insert;
+mod kept;
 mod lock;
 mod log;
 mod open;
+mod queue;
 mod read;
 mod readers;
 mod row;
 mod schema;
+mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -25,26 +30,21 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use kernel::{LogOp, Message};
 use rusqlite::wal::CheckpointMode;
 use tokio::sync::oneshot;
-use wire::{ConversationId, ConversationMeta, QueuedMessage, TurnId, TurnMetrics};
+use wire::{ConversationId, TurnId};
 
 use self::fault::{Fault, translate};
 use self::health::Health;
-use self::insert::Encoded;
 use self::lock::DirLock;
 use self::log::Log;
 use self::readers::Readers;
 use self::schema::Files;
 use self::writer::{Command, Task, Writer};
-use crate::{
-    BeginTurn, Begun, Conversation, Error, Filter, Recovery, Seal, Sealed, Setting, Store, StoredRow, Window,
-};
+use crate::{Error, Recovery, now};
 
 /// The log in a directory of its own: `dispatch.db`, its WAL, and a lock.
 ///
@@ -228,93 +228,6 @@ impl Drop for Sqlite {
     }
 }
 
-impl Store for Sqlite {
-    fn begin_turn(&self, begin: BeginTurn) -> BoxFuture<'_, Result<Begun, Error>> {
-        self.write(Durability::Process, move |log| log.begin_turn(&begin))
-    }
-
-    fn journal(
-        &self,
-        conversation: &ConversationId,
-        turn: &TurnId,
-        ops: Vec<LogOp>,
-    ) -> BoxFuture<'_, Result<(), Error>> {
-        let rows: Vec<_> = match ops.iter().map(Encoded::row_of).collect() {
-            Ok(rows) => rows,
-            Err(error) => return ready(Err(error)).boxed(),
-        };
-        let (conversation, turn) = (conversation.clone(), turn.clone());
-        self.write(Durability::Process, move |log| log.journal(&conversation, &turn, &ops, &rows))
-    }
-
-    fn seal(&self, seal: Seal) -> BoxFuture<'_, Result<Sealed, Error>> {
-        let durability = Durability::DiskAndSeals(seal.conversation.clone(), seal.turn.clone());
-        self.write(durability, move |log| log.seal(&seal))
-    }
-
-    fn enqueue(
-        &self,
-        conversation: &ConversationId,
-        message: QueuedMessage,
-    ) -> BoxFuture<'_, Result<Vec<QueuedMessage>, Error>> {
-        let id = conversation.clone();
-        self.write(Durability::Disk, move |log| log.enqueue(&id, &message))
-    }
-
-    fn queue(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<Vec<QueuedMessage>, Error>> {
-        let id = conversation.clone();
-        self.read(move |conn| read::queue(conn, &id))
-    }
-
-    fn dequeue(
-        &self,
-        conversation: &ConversationId,
-        ids: Vec<String>,
-    ) -> BoxFuture<'_, Result<Vec<QueuedMessage>, Error>> {
-        let id = conversation.clone();
-        self.write(Durability::Disk, move |log| log.dequeue(&id, &ids))
-    }
-
-    fn close(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<bool, Error>> {
-        let id = conversation.clone();
-        self.write(Durability::Disk, move |log| log.close(&id))
-    }
-
-    fn set(
-        &self,
-        conversation: &ConversationId,
-        at: u64,
-        setting: Setting,
-    ) -> BoxFuture<'_, Result<(), Error>> {
-        let id = conversation.clone();
-        self.write(Durability::Disk, move |log| log.set(&id, at, &setting))
-    }
-
-    fn conversation(&self, id: &ConversationId) -> BoxFuture<'_, Result<Option<Conversation>, Error>> {
-        let id = id.clone();
-        self.read(move |conn| read::conversation(conn, &id))
-    }
-
-    fn conversations(&self, filter: Filter) -> BoxFuture<'_, Result<Vec<ConversationMeta>, Error>> {
-        self.read(move |conn| read::conversations(conn, &filter))
-    }
-
-    fn chunks(&self, id: &ConversationId, window: Window) -> BoxFuture<'_, Result<Vec<StoredRow>, Error>> {
-        let id = id.clone();
-        self.read(move |conn| read::chunks(conn, &id, window))
-    }
-
-    fn messages(&self, id: &ConversationId, last_seq: u64) -> BoxFuture<'_, Result<Vec<Message>, Error>> {
-        let id = id.clone();
-        self.read(move |conn| read::messages(conn, &id, last_seq))
-    }
-
-    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<TurnMetrics>, Error>> {
-        let id = id.clone();
-        self.read(move |conn| read::metrics(conn, &id))
-    }
-}
-
 fn spawn<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,
@@ -324,11 +237,4 @@ fn spawn<T: Send + 'static>(
 
 fn sync_directory(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
-}
-
-/// Milliseconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -13,6 +13,8 @@ use crate::open_turn::OpenTurn;
 pub(super) struct Open {
     /// The key of the conversation.
     pub(super) conversation: i64,
+    /// The number of its log.
+    pub(super) log: i64,
     /// The key of the turn.
     pub(super) key: i64,
     pub(super) turn: OpenTurn,
@@ -34,29 +36,30 @@ impl Open {
     pub(super) fn load(conn: &Connection, id: &ConversationId) -> Result<Option<Self>, Fault> {
         let found = conn
             .prepare_cached(
-                "SELECT c.key, c.last_seq, c.last_message, t.key, t.id
+                "SELECT c.key, c.log, c.last_seq, c.last_message, t.key, t.id
                  FROM conversations c JOIN turns t ON t.conversation = c.key AND t.sealed_at IS NULL
                  WHERE c.id = ?",
             )?
             .query_row([id.as_str()], |row| {
                 Ok((
                     row.get(0)?,
-                    row::number(row, 1)?,
+                    row.get(1)?,
                     row::number(row, 2)?,
-                    row.get(3)?,
-                    row.get::<_, String>(4)?,
+                    row::number(row, 3)?,
+                    row.get(4)?,
+                    row.get::<_, String>(5)?,
                 ))
             })
             .optional()?;
-        let Some((conversation, sealed, last_message, key, turn)) = found else { return Ok(None) };
+        let Some((conversation, log, sealed, last_message, key, turn)) = found else { return Ok(None) };
         let prompt = sealed + 1;
         let mut turn = OpenTurn::new(TurnId::new(turn), prompt, last_message + 1);
-        load_chunks(conn, conversation, prompt, &mut turn)?;
-        let parts = load_parts(conn, conversation, &mut turn)?;
+        load_chunks(conn, log, prompt, &mut turn)?;
+        let parts = load_parts(conn, log, &mut turn)?;
         for step in read::steps_of(conn, key)? {
             turn.replay(LogOp::Step(step));
         }
-        Ok(Some(Self { conversation, key, turn, parts, unwritten: None }))
+        Ok(Some(Self { conversation, log, key, turn, parts, unwritten: None }))
     }
 
     /// The open chunk is complete, if there was one. Returns how many rows of `parts` nobody needs any more.
@@ -72,8 +75,7 @@ impl Open {
             let mut select = conn.prepare_cached(
                 "SELECT text FROM parts WHERE id >= ? AND conversation = ? AND seq = ? ORDER BY id",
             )?;
-            let mut rows =
-                select.query(params![parts.first, self.conversation, signed(self.turn.last_seq())])?;
+            let mut rows = select.query(params![parts.first, self.log, signed(self.turn.last_seq())])?;
             while let Some(row) = rows.next()? {
                 text.push_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
             }
@@ -83,10 +85,10 @@ impl Open {
     }
 }
 
-fn load_chunks(conn: &Connection, conversation: i64, after: u64, turn: &mut OpenTurn) -> Result<(), Fault> {
+fn load_chunks(conn: &Connection, log: i64, after: u64, turn: &mut OpenTurn) -> Result<(), Fault> {
     let mut select = conn
         .prepare_cached("SELECT id, message, role, body FROM chunks WHERE id > ? AND id <= ? ORDER BY id")?;
-    let mut rows = select.query([chunk_bound(conversation, after), chunk_bound(conversation, u64::MAX)])?;
+    let mut rows = select.query([chunk_bound(log, after), chunk_bound(log, u64::MAX)])?;
     while let Some(row) = rows.next()? {
         turn.replay(LogOp::Append(Entry {
             seq: seq_of(row.get(0)?),
@@ -99,12 +101,12 @@ fn load_chunks(conn: &Connection, conversation: i64, after: u64, turn: &mut Open
     Ok(())
 }
 
-fn load_parts(conn: &Connection, conversation: i64, turn: &mut OpenTurn) -> Result<Option<Parts>, Fault> {
+fn load_parts(conn: &Connection, log: i64, turn: &mut OpenTurn) -> Result<Option<Parts>, Fault> {
     let mut parts: Option<Parts> = None;
     let mut select = conn.prepare_cached(
         "SELECT id, seq, message, kind FROM parts WHERE conversation = ? AND seq > ? ORDER BY id",
     )?;
-    let mut rows = select.query([conversation, signed(turn.last_seq())])?;
+    let mut rows = select.query([log, signed(turn.last_seq())])?;
     while let Some(row) = rows.next()? {
         let kind = match row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)? {
             "thinking" => TextKind::Thinking,

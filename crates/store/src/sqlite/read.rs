@@ -3,13 +3,14 @@
 use kernel::{Message, Part};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use wire::{
-    ConversationId, ConversationMeta, ConversationStatus, QueuedMessage, ReasoningEffort, Role, StepId,
-    StepMetrics, TurnId, TurnMetrics,
+    Chunk, ConversationId, ConversationMeta, ConversationStatus, QueuedMessage, ReasoningEffort, Role,
+    StepId, StepMetrics, TurnId, TurnMetrics,
 };
 
 use super::row;
 use super::schema::{chunk_bound, seq_of, signed};
-use crate::{Conversation, Filter, StoredRow, Window};
+use crate::throughput::{Sample, Sums};
+use crate::{ClientMessage, Conversation, Filter, Numbered, StoredRow, Throughput, Window};
 
 pub(super) fn key_of(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached("SELECT key FROM conversations WHERE id = ?")?
@@ -100,7 +101,7 @@ pub(super) fn chunks(
     id: &ConversationId,
     window: Window,
 ) -> rusqlite::Result<Vec<StoredRow>> {
-    let Some((conversation, last_seq)) = sealed(conn, id)? else { return Ok(Vec::new()) };
+    let Some((log, last_seq)) = sealed(conn, id)? else { return Ok(Vec::new()) };
     let last = window.before.map_or(last_seq, |before| last_seq.min(before.saturating_sub(1)));
     if window.since >= last {
         return Ok(Vec::new());
@@ -111,8 +112,8 @@ pub(super) fn chunks(
         )?
         .query_map(
             [
-                chunk_bound(conversation, window.since),
-                chunk_bound(conversation, last),
+                chunk_bound(log, window.since),
+                chunk_bound(log, last),
                 signed(window.limit.unwrap_or(u64::MAX)),
             ],
             |row| stored(row, id),
@@ -142,15 +143,13 @@ pub(super) fn messages(
     conn: &Connection,
     id: &ConversationId,
     last_seq: u64,
-) -> rusqlite::Result<Vec<Message>> {
-    let Some((conversation, sealed)) = sealed(conn, id)? else { return Ok(Vec::new()) };
+) -> rusqlite::Result<Vec<Numbered>> {
+    let Some((log, sealed)) = sealed(conn, id)? else { return Ok(Vec::new()) };
     let mut select = conn.prepare_cached(
         "SELECT id, message, role, body, replay FROM chunks WHERE id > ? AND id <= ? ORDER BY id",
     )?;
-    let mut rows =
-        select.query([chunk_bound(conversation, 0), chunk_bound(conversation, last_seq.min(sealed))])?;
-    let mut messages: Vec<Message> = Vec::new();
-    let mut current = None;
+    let mut rows = select.query([chunk_bound(log, 0), chunk_bound(log, last_seq.min(sealed))])?;
+    let mut messages: Vec<Numbered> = Vec::new();
     while let Some(row) = rows.next()? {
         let number = row::number(row, 1)?;
         let read = row::role(row, 2).and_then(|role| {
@@ -161,19 +160,37 @@ pub(super) fn messages(
                 let seq = seq_of(row.get(0)?);
                 tracing::warn!(conversation = %id, seq, reason, "a chunk cannot be read; the model will not see it");
             }
-            (Ok((_, part)), Some(message)) if current == Some(number) => message.parts.push(part),
+            (Ok((_, part)), Some(last)) if last.number == number => last.message.parts.push(part),
             (Ok((role, part)), _) => {
-                messages.push(Message { role, parts: vec![part] });
-                current = Some(number);
+                messages.push(Numbered { number, message: Message { role, parts: vec![part] } });
             }
         }
     }
     Ok(messages)
 }
 
-/// The key of a conversation and the last seq that readers see.
+pub(super) fn last_text(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Option<String>> {
+    let found = conn
+        .prepare_cached("SELECT log, last_text FROM conversations WHERE id = ?")?
+        .query_row([id.as_str()], |row| Ok((row.get(0)?, row::optional_number(row, 1)?)))
+        .optional()?;
+    let Some((log, Some(seq))) = found else { return Ok(None) };
+    let chunk = conn
+        .prepare_cached("SELECT body FROM chunks WHERE id = ?")?
+        .query_row([chunk_bound(log, seq)], |row| Ok(row::chunk(row, 0)))
+        .optional()?;
+    Ok(match chunk {
+        Some(Ok(Chunk::Text { text })) => Some(text),
+        other => {
+            tracing::warn!(conversation = %id, seq, ?other, "the last text cannot be read; none is shown");
+            None
+        }
+    })
+}
+
+/// The number of a conversation's log and the last seq that readers see.
 fn sealed(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Option<(i64, u64)>> {
-    conn.prepare_cached("SELECT key, last_seq FROM conversations WHERE id = ?")?
+    conn.prepare_cached("SELECT log, last_seq FROM conversations WHERE id = ?")?
         .query_row([id.as_str()], |row| Ok((row.get(0)?, row::number(row, 1)?)))
         .optional()
 }
@@ -186,11 +203,46 @@ pub(super) fn queue(conn: &Connection, id: &ConversationId) -> rusqlite::Result<
 }
 
 pub(super) fn queue_of(conn: &Connection, conversation: i64) -> rusqlite::Result<Vec<QueuedMessage>> {
-    conn.prepare_cached("SELECT id, text, queued_at FROM queue WHERE conversation = ? ORDER BY position")?
-        .query_map([conversation], |row| {
-            Ok(QueuedMessage { id: row.get(0)?, text: row.get(1)?, queued_at: row::number(row, 2)? })
-        })?
-        .collect()
+    conn.prepare_cached(
+        "SELECT id, text, queued_at, client_message_id FROM queue WHERE conversation = ? ORDER BY position",
+    )?
+    .query_map([conversation], |row| {
+        Ok(QueuedMessage {
+            id: row.get(0)?,
+            text: row.get(1)?,
+            queued_at: row::number(row, 2)?,
+            client_message_id: row.get(3)?,
+        })
+    })?
+    .collect()
+}
+
+pub(super) fn client_message(
+    conn: &Connection,
+    id: &ConversationId,
+    client_message_id: &str,
+) -> rusqlite::Result<Option<ClientMessage>> {
+    conn.prepare_cached(
+        "SELECT t.id FROM conversations c JOIN client_messages m ON m.conversation = c.key AND m.id = ?2
+         LEFT JOIN turns t ON t.key = m.turn WHERE c.id = ?1",
+    )?
+    .query_row([id.as_str(), client_message_id], |row| {
+        let turn: Option<String> = row.get(0)?;
+        Ok(turn.map_or(ClientMessage::Queued, |turn| ClientMessage::Delivered(TurnId::new(turn))))
+    })
+    .optional()
+}
+
+/// Whether a client's id was used before in a conversation.
+pub(super) fn is_known(
+    conn: &Connection,
+    id: &ConversationId,
+    client_message_id: Option<&String>,
+) -> rusqlite::Result<bool> {
+    match client_message_id {
+        Some(client_message_id) => Ok(client_message(conn, id, client_message_id)?.is_some()),
+        None => Ok(false),
+    }
 }
 
 pub(super) fn metrics(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Vec<TurnMetrics>> {
@@ -229,6 +281,24 @@ pub(super) fn steps_of(conn: &Connection, turn: i64) -> rusqlite::Result<Vec<Ste
         })
     })?
     .collect()
+}
+
+/// Answered by an index alone.
+pub(super) const THROUGHPUT: &str = "SELECT model, output_tokens, gen_ms FROM turns
+     WHERE sealed_at >= ? AND sealed_at < ? AND gen_ms > 0 AND model IS NOT NULL";
+
+pub(super) fn throughput(conn: &Connection, from: u64, to: u64) -> rusqlite::Result<Vec<Throughput>> {
+    let mut select = conn.prepare_cached(THROUGHPUT)?;
+    let mut rows = select.query([signed(from), signed(to)])?;
+    let mut sums = Sums::default();
+    while let Some(row) = rows.next()? {
+        sums.add(Sample {
+            model: row.get(0)?,
+            output_tokens: row::number(row, 1)?,
+            gen_ms: row::number(row, 2)?,
+        });
+    }
+    Ok(sums.finish())
 }
 
 #[cfg(test)]

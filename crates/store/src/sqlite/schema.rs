@@ -10,7 +10,7 @@ use super::fault::translate;
 use crate::Error;
 
 /// The steps from an empty file to the present schema. A step that was ever released does not change any more.
-const STEPS: &[&str] = &[FIRST];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND];
 
 /// A chunk's id is `conversation << 32 | seq`: that keeps the log of a conversation together and in order, in a tree
 /// whose inner nodes hold nothing but ids, so that a page of a log costs the same however long the log is.
@@ -97,20 +97,76 @@ CREATE TABLE queue (
 ) STRICT;
 ";
 
+/// From here on a conversation has a log with a number of its own, which takes the place of its key in chunks' ids and
+/// in `parts.conversation`: a compaction leaves the conversation as it is and gives its log to the archive.
+///
+/// `numbers` has the next key of a conversation, which is also the number of its first log. None is given out twice,
+/// since rows with it may be left: turns stay for good, chunks of a conversation in `deleted` until they are removed.
+///
+/// `last_text` is the seq of the last text of the last message of the assistant's, if it has any. `gen_ms` is the sum
+/// over the steps; with `turns_by_seal` a report of the throughput reads nothing but its period's part of an index.
+const SECOND: &str = r#"
+ALTER TABLE conversations ADD COLUMN log INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE conversations ADD COLUMN last_text INTEGER;
+UPDATE conversations SET log = key, last_text = (
+    SELECT id & 4294967295 FROM chunks
+    WHERE id > key << 32 AND id <= key << 32 | last_seq AND body GLOB '{"type":"text",*'
+    AND message = (
+        SELECT message FROM chunks
+        WHERE id > key << 32 AND id <= key << 32 | last_seq AND role = 'assistant' ORDER BY id DESC LIMIT 1
+    ) ORDER BY id DESC LIMIT 1
+);
+CREATE UNIQUE INDEX conversations_by_log ON conversations (log);
+
+CREATE TABLE numbers (next INTEGER NOT NULL) STRICT;
+INSERT INTO numbers (next) SELECT coalesce(max(key), 0) + 1 FROM conversations;
+
+CREATE TABLE deleted (
+    conversation INTEGER PRIMARY KEY,
+    log          INTEGER NOT NULL
+) STRICT;
+
+ALTER TABLE queue ADD COLUMN client_message_id TEXT;
+CREATE TABLE client_messages (
+    conversation INTEGER NOT NULL,
+    id           TEXT NOT NULL,
+    turn         INTEGER,
+    PRIMARY KEY (conversation, id)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE turns ADD COLUMN gen_ms INTEGER;
+UPDATE turns SET gen_ms = (
+    SELECT CAST(total(gen_total_ms) AS INTEGER) FROM steps WHERE turn = key
+) WHERE sealed_at IS NOT NULL;
+CREATE INDEX turns_by_seal ON turns (sealed_at, model, output_tokens, gen_ms) WHERE gen_ms > 0;
+
+CREATE TABLE attributes (
+    name         TEXT NOT NULL,
+    conversation INTEGER NOT NULL,
+    value        TEXT NOT NULL,
+    PRIMARY KEY (name, conversation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE globals (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"#;
+
 /// The most chunks that a conversation can have, by the layout of a chunk's id.
 const LAST_SEQ: u64 = u32::MAX as u64;
 
 /// The id of a chunk.
-pub(super) fn chunk_id(conversation: i64, seq: u64) -> Result<i64, Error> {
-    if seq > LAST_SEQ || conversation > i64::from(i32::MAX) {
+pub(super) fn chunk_id(log: i64, seq: u64) -> Result<i64, Error> {
+    if seq > LAST_SEQ || log > i64::from(i32::MAX) {
         return Err(Error::Misfit(format!("the log has no place for chunk {seq}")));
     }
-    Ok((conversation << 32) | signed(seq))
+    Ok((log << 32) | signed(seq))
 }
 
 /// The id that a chunk of that seq has or would have; of the last one there can be if there cannot be one.
-pub(super) fn chunk_bound(conversation: i64, seq: u64) -> i64 {
-    (conversation << 32) | signed(seq.min(LAST_SEQ))
+pub(super) fn chunk_bound(log: i64, seq: u64) -> i64 {
+    (log << 32) | signed(seq.min(LAST_SEQ))
 }
 
 /// The seq of a chunk.
@@ -144,7 +200,7 @@ impl Files {
 
 /// Opens the connection that writes, and brings the schema up to date.
 pub(super) fn open_for_writing(files: &Files) -> Result<Connection, Error> {
-    let mut conn = connect(files, 2048, 64).map_err(|error| translate(&error))?;
+    let mut conn = connect(files, 2048, 96).map_err(|error| translate(&error))?;
     let found: u32 =
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| translate(&error))?;
     let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
 
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
@@ -95,7 +95,7 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until it is told to stop.
     pub(super) fn run(mut self) -> Log {
-        while let Ok(first) = self.commands.recv() {
+        while let Some(first) = self.next() {
             let mut batch = Vec::new();
             let mut next = Some(first);
             let last = loop {
@@ -110,6 +110,8 @@ impl Writer {
             };
             if !batch.is_empty() {
                 self.write(batch);
+                // Under a load that never lets up, this is when.
+                self.clear_away();
             }
             match last {
                 Some(Command::Settle(reply)) => {
@@ -120,6 +122,34 @@ impl Writer {
             }
         }
         self.log
+    }
+
+    /// What comes next; none when there will be nothing more. While nothing does, what deletions have left is removed.
+    fn next(&mut self) -> Option<Command> {
+        while self.log.has_deleted {
+            match self.commands.try_recv() {
+                Ok(command) => return Some(command),
+                Err(TryRecvError::Empty) => self.clear_away(),
+                Err(TryRecvError::Disconnected) => return None,
+            }
+        }
+        self.commands.recv().ok()
+    }
+
+    /// Removes a slice of what deletions have left, if they have: whoever comes meanwhile waits for no more than that.
+    pub(super) fn clear_away(&mut self) {
+        if !self.log.has_deleted {
+            return;
+        }
+        let cleared = match self.health.check() {
+            Ok(()) => self.log.clear_away().map_err(|fault| self.undo(fault)),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = cleared {
+            tracing::warn!(%error, "what a deletion has left could not be removed; will be tried again at the next one");
+            self.log.has_deleted = false;
+        }
+        self.wake_checkpoints();
     }
 
     pub(super) fn write(&mut self, mut batch: Vec<Box<dyn Write>>) {
@@ -136,6 +166,10 @@ impl Writer {
             }
         }
         self.log.sweep();
+        self.wake_checkpoints();
+    }
+
+    fn wake_checkpoints(&self) {
         if self.wal_pages.load(Ordering::Relaxed) >= checkpoint::LONG {
             // When it is awake already, that is as good.
             let _ = self.wal_is_long.try_send(());
@@ -145,13 +179,16 @@ impl Writer {
     /// Runs a batch as one transaction. It is committed with what each write said, or it fails as a whole.
     fn transact(&mut self, batch: &mut [Box<dyn Write>]) -> Result<Vec<Result<(), Error>>, Error> {
         self.health.check()?;
-        self.try_transact(batch).map_err(|fault| {
-            self.log.roll_back();
-            match fault {
-                Fault::Refused(error) | Fault::Failed(error) => error,
-                Fault::Unsynced(error) => self.health.fail(&error),
-            }
-        })
+        self.try_transact(batch).map_err(|fault| self.undo(fault))
+    }
+
+    /// Rolls back a transaction that has failed.
+    fn undo(&mut self, fault: Fault) -> Error {
+        self.log.roll_back();
+        match fault {
+            Fault::Refused(error) | Fault::Failed(error) => error,
+            Fault::Unsynced(error) => self.health.fail(&error),
+        }
     }
 
     fn try_transact(&mut self, batch: &mut [Box<dyn Write>]) -> Result<Vec<Result<(), Error>>, Fault> {

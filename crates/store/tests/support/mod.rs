@@ -1,18 +1,37 @@
 //! What the tests share: short ways to say what a turn does, and to look at everything that a store shows.
 
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_macros)]
 
 use kernel::{Entry, Growth, LogOp, Message, TextKind};
 use serde_json::{Value, json};
 use store::{
-    BeginTurn, Begun, Conversation, Error, Filter, Memory, Recovery, Seal, Sealed, Sqlite, Store, StoredRow,
-    Window,
+    Attribute, BeginTurn, Begun, Conversation, Error, Filter, Global, Memory, Numbered, Recovery, Seal,
+    Sealed, Sqlite, Store, StoredRow, Throughput, Window,
 };
 use tempfile::TempDir;
+use wire::extension::ImageChunk;
 use wire::{
     Chunk, ConversationId, ConversationMeta, QueuedMessage, Role, StepId, StepMetrics, TurnId, TurnMetrics,
     Usage,
 };
+
+/// Has both stores keep the same promises.
+macro_rules! behaviours {
+    ($($name:ident)*) => {
+        mod on_disk {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(<super::support::OnDisk as super::World>::new()).await;
+            })*
+        }
+        mod in_memory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(<super::support::InMemory as super::World>::new()).await;
+            })*
+        }
+    };
+}
 
 /// A store that can be opened anew.
 pub trait World {
@@ -76,9 +95,12 @@ pub fn beginning(conversation: &str, turn: &str, text: &str, at: u64) -> BeginTu
         conversation: id(conversation),
         turn: turn_id(turn),
         text: text.to_owned(),
+        images: Vec::new(),
+        client_message_id: None,
         carries: Vec::new(),
         at,
         model: None,
+        answered_by: None,
         cwd: None,
     }
 }
@@ -112,7 +134,16 @@ pub async fn seal(store: &dyn Store, conversation: &str, turn: &str) -> Result<S
 }
 
 pub fn queued(message: &str, at: u64) -> QueuedMessage {
-    QueuedMessage { id: message.to_owned(), text: format!("text of {message}"), queued_at: at }
+    QueuedMessage {
+        id: message.to_owned(),
+        text: format!("text of {message}"),
+        queued_at: at,
+        client_message_id: None,
+    }
+}
+
+pub fn image(url: &str) -> ImageChunk {
+    ImageChunk { url: url.to_owned(), mime_type: Some("image/png".to_owned()) }
 }
 
 pub fn text(text: &str) -> Chunk {
@@ -178,6 +209,7 @@ pub fn line(row: &StoredRow) -> String {
         }
         Chunk::Error { message, .. } => format!("error {message:?}"),
         Chunk::System { text } => format!("system {text:?}"),
+        Chunk::Image(image) => format!("image {}", image.url),
     };
     format!("{} {} {chunk}", row.seq, row.role.as_str())
 }
@@ -194,18 +226,27 @@ pub async fn list(store: &dyn Store, filter: Filter) -> Vec<ConversationMeta> {
     store.conversations(filter).await.unwrap()
 }
 
+/// Messages with the numbers 1, 2, 3 ….
+pub fn numbered(messages: impl IntoIterator<Item = Message>) -> Vec<Numbered> {
+    messages.into_iter().zip(1..).map(|(message, number)| Numbered { number, message }).collect()
+}
+
 /// Everything that a store shows.
 #[derive(Debug, PartialEq)]
 pub struct Shown {
     pub list: Vec<ConversationMeta>,
     pub conversations: Vec<ShownConversation>,
+    pub throughput: Vec<Throughput>,
+    pub attributes: Vec<Vec<(ConversationId, String)>>,
+    pub system_prompt: Option<String>,
 }
 
 #[derive(Debug, PartialEq)]
 pub struct ShownConversation {
     pub conversation: Conversation,
     pub chunks: Vec<(u64, Role, Value)>,
-    pub messages: Vec<Message>,
+    pub messages: Vec<Numbered>,
+    pub last_text: Option<String>,
     pub queue: Vec<QueuedMessage>,
     pub metrics: Vec<TurnMetrics>,
 }
@@ -223,17 +264,27 @@ pub async fn shown(store: &dyn Store) -> Shown {
                 .map(|row| (row.seq, row.role, serde_json::from_str(row.chunk.get()).unwrap()))
                 .collect(),
             messages: store.messages(id, u64::MAX).await.unwrap(),
+            last_text: store.last_text(id).await.unwrap(),
             queue: store.queue(id).await.unwrap(),
             metrics: store.metrics(id).await.unwrap(),
         });
     }
-    Shown { list, conversations }
+    let mut attributes = Vec::new();
+    for attribute in Attribute::ALL {
+        attributes.push(store.attributes(attribute).await.unwrap());
+    }
+    Shown {
+        list,
+        conversations,
+        throughput: store.throughput(0, u64::MAX).await.unwrap(),
+        attributes,
+        system_prompt: store.global(Global::SystemPrompt).await.unwrap(),
+    }
 }
 
 /// The rules that hold for every history, however it came about.
 pub fn assert_lawful(chunks: &[(u64, Role, Value)]) {
-    let seqs: Vec<u64> = chunks.iter().map(|(seq, ..)| *seq).collect();
-    assert_eq!(seqs, (1..=chunks.len() as u64).collect::<Vec<_>>(), "seqs are 1, 2, 3 …");
+    assert_numbered(chunks);
     let ids = |kind: &str| {
         let of_kind = chunks.iter().filter(|(.., chunk)| chunk["type"] == kind);
         let mut ids: Vec<String> = of_kind.map(|(.., chunk)| chunk["toolCallId"].to_string()).collect();
@@ -241,4 +292,10 @@ pub fn assert_lawful(chunks: &[(u64, Role, Value)]) {
         ids
     };
     assert_eq!(ids("tool-call"), ids("tool-result"), "every call has exactly one result");
+}
+
+/// The rule that holds for every history, compacted or not.
+pub fn assert_numbered(chunks: &[(u64, Role, Value)]) {
+    let seqs: Vec<u64> = chunks.iter().map(|(seq, ..)| *seq).collect();
+    assert_eq!(seqs, (1..=chunks.len() as u64).collect::<Vec<_>>(), "seqs are 1, 2, 3 …");
 }

@@ -22,7 +22,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    pub(super) fn of_command(
+    /// What a program gets that is started in `cwd`, of what the server has.
+    pub fn of_command(
         &self,
         servers: impl Iterator<Item = (OsString, OsString)>,
         cwd: &Path,

@@ -1,6 +1,8 @@
 //! `run_shell`.
 
 mod environment;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod output;
 mod process;
 mod run;

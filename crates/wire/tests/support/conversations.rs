@@ -147,14 +147,25 @@ fn messages() -> Vec<Sample> {
                     id: "q1".into(),
                     text: "and".into(),
                     queued_at: 1_750_000_000_000,
+                    client_message_id: None,
                 }],
             },
             json!({ "messages": [{ "id": "q1", "text": "and", "queuedAt": 1_750_000_000_000_u64 }] }),
         ),
         Sample::new(
             "QueuedMessage",
-            QueuedMessage { id: "q1".into(), text: "and".into(), queued_at: 7 },
+            QueuedMessage { id: "q1".into(), text: "and".into(), queued_at: 7, client_message_id: None },
             json!({ "id": "q1", "text": "and", "queuedAt": 7 }),
+        ),
+        Sample::new(
+            "QueuedMessage",
+            QueuedMessage {
+                id: "q1".into(),
+                text: "and".into(),
+                queued_at: 7,
+                client_message_id: Some("m1".into()),
+            },
+            json!({ "id": "q1", "text": "and", "queuedAt": 7, "clientMessageId": "m1" }),
         ),
     ]
 }

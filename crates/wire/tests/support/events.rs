@@ -27,8 +27,31 @@ fn beginning() -> Vec<Sample> {
             json!({ "type": "turn-start", "conversationId": "c1", "turnId": "t1" }),
         ),
         event(
-            AgentEvent::UserMessage { conversation_id: conversation(), turn_id: turn(), text: "hi".into() },
+            AgentEvent::UserMessage {
+                conversation_id: conversation(),
+                turn_id: turn(),
+                text: "hi".into(),
+                client_message_id: None,
+                client_message_ids: None,
+            },
             json!({ "type": "user-message", "conversationId": "c1", "turnId": "t1", "text": "hi" }),
+        ),
+        event(
+            AgentEvent::UserMessage {
+                conversation_id: conversation(),
+                turn_id: turn(),
+                text: "hi\n\nthere".into(),
+                client_message_id: Some("m0".into()),
+                client_message_ids: Some(vec!["m1".into(), "m2".into()]),
+            },
+            json!({
+                "type": "user-message",
+                "conversationId": "c1",
+                "turnId": "t1",
+                "text": "hi\n\nthere",
+                "clientMessageId": "m0",
+                "clientMessageIds": ["m1", "m2"],
+            }),
         ),
         event(
             AgentEvent::TextDelta { conversation_id: conversation(), turn_id: turn(), delta: "Hel".into() },
@@ -240,8 +263,27 @@ fn end() -> Vec<Sample> {
                 conversation_id: conversation(),
                 turn_id: turn(),
                 text: "stop that".into(),
+                client_message_id: None,
+                client_message_ids: None,
             },
             json!({ "type": "steering", "conversationId": "c1", "turnId": "t1", "text": "stop that" }),
+        ),
+        event(
+            AgentEvent::Steering {
+                conversation_id: conversation(),
+                turn_id: turn(),
+                text: "stop that".into(),
+                client_message_id: Some("m0".into()),
+                client_message_ids: Some(vec!["m1".into(), "m2".into()]),
+            },
+            json!({
+                "type": "steering",
+                "conversationId": "c1",
+                "turnId": "t1",
+                "text": "stop that",
+                "clientMessageId": "m0",
+                "clientMessageIds": ["m1", "m2"],
+            }),
         ),
     ]
 }

@@ -156,7 +156,12 @@ fn conversations() -> Vec<Sample> {
             QueueResponse {
                 conversation_id: conversation(),
                 started_turn: false,
-                queue: vec![QueuedMessage { id: "q1".into(), text: "and".into(), queued_at: 7 }],
+                queue: vec![QueuedMessage {
+                    id: "q1".into(),
+                    text: "and".into(),
+                    queued_at: 7,
+                    client_message_id: None,
+                }],
             },
             json!({
                 "conversationId": "c1",
@@ -274,13 +279,18 @@ fn reports() -> Vec<Sample> {
             ModelsResponse {
                 models: vec!["demo/demo".into()],
                 model_info: Some(BTreeMap::from([
-                    ("demo/demo".into(), ModelInfo { context_window: Some(200_000) }),
-                    ("demo/other".into(), ModelInfo { context_window: None }),
+                    ("demo/demo".into(), ModelInfo { context_window: Some(200_000), vision: None }),
+                    ("demo/other".into(), ModelInfo { context_window: None, vision: None }),
+                    ("demo/seeing".into(), ModelInfo { context_window: None, vision: Some(true) }),
                 ])),
             },
             json!({
                 "models": ["demo/demo"],
-                "modelInfo": { "demo/demo": { "contextWindow": 200_000 }, "demo/other": {} },
+                "modelInfo": {
+                    "demo/demo": { "contextWindow": 200_000 },
+                    "demo/other": {},
+                    "demo/seeing": { "vision": true },
+                },
             }),
         ),
         Sample::new(

@@ -3,6 +3,7 @@
 
 mod conversations;
 mod events;
+mod extensions;
 mod frames;
 mod http;
 
@@ -62,10 +63,16 @@ pub fn all() -> Vec<Sample> {
     let mut samples = conversations::all();
     samples.extend(events());
     samples.extend(extensions());
+    samples.extend(extensions::all());
     samples.extend(http::all());
     samples.extend(client_frames());
     samples.extend(server_frames());
     samples
+}
+
+/// The frames beyond the contract.
+pub fn extension_frames() -> Vec<Sample> {
+    extensions::frames()
 }
 
 pub fn conversation() -> ConversationId {

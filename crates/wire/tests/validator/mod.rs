@@ -22,6 +22,11 @@ pub(crate) fn check(root: &Value, schema: &Value, value: &Value) -> Result<(), S
                 let fits = list(wanted).iter().filter(|choice| check(root, choice, value).is_ok()).count();
                 ensure(fits == 1, || format!("{value} fits {fits} choices instead of one"))?;
             }
+            "allOf" => {
+                for part in list(wanted) {
+                    check(root, part, value)?;
+                }
+            }
             "anyOf" => {
                 let fits = list(wanted).iter().any(|choice| check(root, choice, value).is_ok());
                 ensure(fits, || format!("{value} fits no choice"))?;

@@ -7,29 +7,22 @@ use std::time::Duration;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
-use wire::transport::ChatRequest;
-use wire::{AgentEvent, Chunk, ConversationId, Role};
+use wire::transport::CompactRequest;
+use wire::{AgentEvent, ConversationId, ReasoningEffort, TurnId};
 
+use super::line::{HELP, Line};
 use super::{Options, keyboard};
-use crate::client::{Client, Stored, short};
+use crate::client::{Client, ClientMessageId, Event, Events, Heard, Message, Sent, short};
+use crate::commands::queue::{listed, queued_message};
 use crate::commands::turn::{End, Interrupts, Turn};
+use crate::commands::whole::compacted;
 use crate::failure::Failure;
-use crate::render::{Screen, Target, clean, grouped, transcript};
+use crate::render::{Screen, Target, clean, grouped};
 
 const PROMPT: &str = "› ";
 
-/// How often, and how many times, a turn is looked for that has to come.
-const PACE: Duration = Duration::from_millis(200);
-const PATIENCE: usize = 25;
-
-const HELP: &str = "\
-/model NAME   answer with this model from now on; without a name, list the models
-/new          start a new conversation
-/queue TEXT   give this to the turn that is running, wherever it was started
-/help         this
-/quit         leave; so do Ctrl-D, and Ctrl-C twice
-Pasted text may have several lines. While a turn runs, Ctrl-C stops it, and a line that you type is given to it. A
-message that begins with a slash needs a space before it.";
+/// How long the turn that is to take in what was queued may take to begin.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let client = options.connection.client()?;
@@ -78,77 +71,48 @@ struct Dialogue {
     interrupts: Interrupts,
     options: Options,
     model: Option<String>,
+    effort: Option<ReasoningEffort>,
     conversation: Option<ConversationId>,
-    /// The last seq that is known to have been shown.
-    seen: u64,
-    /// How many messages of users were shown after that one.
-    heard: usize,
+    /// Where its older messages were, when last looked at.
+    archive: Option<ConversationId>,
     /// What was queued from here and is not known to have reached a model.
-    waiting: Vec<String>,
-}
-
-/// What a line asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Line<'l> {
-    Nothing,
-    Help,
-    Models,
-    Model(&'l str),
-    New,
-    Queue(&'l str),
-    Quit,
-    Unknown(&'l str),
-    Message(&'l str),
-}
-
-impl<'l> Line<'l> {
-    fn read(line: &'l str) -> Self {
-        if !line.starts_with('/') {
-            return if line.trim().is_empty() { Self::Nothing } else { Self::Message(line.trim()) };
-        }
-        let (command, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        match (command, rest.trim()) {
-            ("/help", _) => Self::Help,
-            ("/model", "") => Self::Models,
-            ("/model", model) => Self::Model(model),
-            ("/new", _) => Self::New,
-            ("/queue", text) if !text.is_empty() => Self::Queue(text),
-            ("/quit" | "/exit", _) => Self::Quit,
-            (command, _) => Self::Unknown(command),
-        }
-    }
+    waiting: Vec<ClientMessageId>,
+    /// What happens after the turn that is watched: there as long as something waits, so that nothing of it is missed.
+    later: Option<Events>,
 }
 
 impl Dialogue {
     async fn start(client: Client, options: Options) -> Result<Self, Failure> {
         let mut screen = Screen::whole(Target::stdout());
-        let (conversation, seen) = match &options.conversation {
+        let conversation = match &options.conversation {
             Some(id) => {
                 let id = client.conversation(id).await?;
-                let seen = last_seq(&client, &id).await?;
                 screen.say(&format!("Dispatch at {}, conversation {}", client.server(), short(&id)))?;
-                (Some(id), seen)
+                Some(id)
             }
             None => {
                 // Says at once if nobody is there, or if the key is wrong.
                 client.conversations(&[], Some("-")).await?;
                 screen.say(&format!("Dispatch at {}, a new conversation", client.server()))?;
-                (None, 0)
+                None
             }
         };
         screen.say("/help shows what can be typed here besides messages.")?;
-        let interrupts = Interrupts::new()?;
-        let model = options.choices.model.clone();
+        let archive = match &conversation {
+            Some(id) => archive(&client, id).await?,
+            None => None,
+        };
         Ok(Self {
+            model: options.choices.model.clone(),
+            effort: options.choices.effort,
+            interrupts: Interrupts::new()?,
             client,
             screen,
-            interrupts,
             options,
-            model,
             conversation,
-            seen,
-            heard: 0,
+            archive,
             waiting: Vec::new(),
+            later: None,
         })
     }
 
@@ -172,41 +136,51 @@ impl Dialogue {
             if Line::read(&line) == Line::Quit {
                 return Ok(());
             }
-            match self.obey(&line).await {
-                Err(Failure::Said { message, code, details }) => {
-                    self.screen.error(&message, code.as_deref())?;
-                    for line in details {
-                        self.screen.say(&line)?;
-                    }
-                }
-                done => done?,
-            }
+            let done = self.obey(&line).await;
+            self.later = None;
+            self.tell(done)?;
         }
+    }
+
+    /// Shows a failure that is no reason to leave.
+    fn tell(&mut self, done: Result<(), Failure>) -> Result<(), Failure> {
+        let Err(Failure::Said { message, code, details }) = done else { return done };
+        self.screen.error(&message, code.as_deref())?;
+        Ok(details.iter().try_for_each(|line| self.screen.say(line))?)
     }
 
     async fn obey(&mut self, line: &str) -> Result<(), Failure> {
         match Line::read(line) {
-            Line::Nothing | Line::Quit => {}
-            Line::Help => self.screen.say(HELP)?,
-            Line::Models => self.list_models().await?,
+            Line::Nothing | Line::Quit => Ok(()),
+            Line::Help => Ok(self.screen.say(HELP)?),
+            Line::Models => self.list_models().await,
             Line::Model(model) => {
                 self.model = Some(model.to_owned());
-                self.screen.say(&format!("The next message goes to {model}."))?;
+                Ok(self.screen.say(&format!("The next message goes to {model}."))?)
             }
+            Line::Effort(level) => self.set_effort(level),
+            Line::Title(title) => self.title(title).await,
+            Line::Compact => self.compact().await,
             Line::New => {
-                self.conversation = None;
-                (self.seen, self.heard) = (0, 0);
+                (self.conversation, self.archive) = (None, None);
                 self.waiting.clear();
-                self.screen.say("The next message starts a new conversation.")?;
+                Ok(self.screen.say("The next message starts a new conversation.")?)
             }
-            Line::Queue(text) => self.queue(text).await?,
+            Line::Waiting => self.list_waiting().await,
+            Line::Queue(text) => self.queue(text).await,
+            Line::Cancel(message) => self.cancel(message).await,
             Line::Unknown(command) => {
-                let message = format!("there is no command {command}; /help shows what there is");
-                self.screen.error(&message, None)?;
+                Err(Failure::new(format!("there is no command {command}; /help shows what there is")))
             }
-            Line::Message(text) => self.send(text).await?,
+            Line::Message(text) => self.send(text).await,
         }
-        Ok(())
+    }
+
+    /// The conversation, if there is one already.
+    fn here(&self) -> Result<ConversationId, Failure> {
+        self.conversation
+            .clone()
+            .ok_or_else(|| Failure::new("there is no conversation yet: say something first"))
     }
 
     async fn list_models(&mut self) -> Result<(), Failure> {
@@ -219,125 +193,227 @@ impl Dialogue {
         Ok(())
     }
 
-    async fn send(&mut self, text: &str) -> Result<(), Failure> {
-        let request = ChatRequest {
-            message: text.to_owned(),
-            conversation_id: self.conversation.clone(),
-            model: self.model.clone(),
-            cwd: self.options.choices.cwd_or_own(&self.client)?,
-            reasoning_effort: self.options.choices.effort,
+    fn set_effort(&mut self, level: &str) -> Result<(), Failure> {
+        let Some(effort) = ReasoningEffort::parse(level) else {
+            let levels = ReasoningEffort::ALL.map(ReasoningEffort::as_str).join(", ");
+            return Err(Failure::new(format!("the effort is one of: {levels}")));
         };
-        let client = self.client.clone();
-        let events = self.interrupts.unless(client.chat(&request)).await?;
-        let mut turn = Turn::new(&client, events, &mut self.interrupts);
-        self.conversation = turn.conversation().cloned().or(self.conversation.take());
-        let leaving = loop {
-            let typed = tokio::select! {
-                event = turn.next() => match event {
-                    Ok(Some(event)) => {
-                        if let Some(event) = &event.event {
-                            self.screen.event(event)?;
-                            self.heard += usize::from(is_of_user(event));
-                            if let AgentEvent::Steering { text, .. } = event {
-                                self.waiting.retain(|waiting| !text.contains(waiting.as_str()));
-                            }
-                        }
-                        continue;
-                    }
-                    Ok(None) => break None,
-                    Err(failure) => break Some(failure),
-                },
-                typed = keyboard::line() => typed?,
-            };
-            match (Line::read(&typed), turn.conversation()) {
-                (Line::Nothing, _) => {}
-                (Line::Message(text) | Line::Queue(text), Some(id)) if !turn.is_stopping() => {
-                    match client.queue(id, text).await {
-                        Ok(_) => {
-                            self.waiting.push(text.to_owned());
-                            self.screen.say(&format!("queued: {text}"))?;
-                        }
-                        Err(error) => self.screen.error(&error.to_string(), None)?,
-                    }
-                }
-                _ => self.screen.say("Not while a turn is running; Ctrl-C stops it.")?,
-            }
+        self.effort = Some(effort);
+        Ok(self.screen.say(&format!("The next message is answered with effort {}.", effort.as_str()))?)
+    }
+
+    async fn title(&mut self, title: Option<&str>) -> Result<(), Failure> {
+        let id = self.here()?;
+        let answer = match title {
+            Some(title) => self.interrupts.unless(self.client.set_title(&id, title)).await?,
+            None => self.interrupts.unless(self.client.title(&id)).await?,
         };
-        if let Some(failure) = leaving {
-            return Err(failure);
+        Ok(self.screen.say(&answer.value.title)?)
+    }
+
+    async fn compact(&mut self) -> Result<(), Failure> {
+        let id = self.here()?;
+        self.screen.say("A model writes the summary.")?;
+        let wishes = CompactRequest { keep_last_n: None, model_name: self.model.clone() };
+        let done = self.interrupts.unless(self.client.compact(&id, &wishes)).await?.value;
+        self.screen.say(&compacted(&done))?;
+        self.archive = Some(done.new_conversation_id);
+        Ok(())
+    }
+
+    async fn list_waiting(&mut self) -> Result<(), Failure> {
+        let id = self.here()?;
+        let queue = self.client.queued(&id).await?.value.queue;
+        Ok(self.screen.say(&listed(&id, &queue))?)
+    }
+
+    async fn cancel(&mut self, message: &str) -> Result<(), Failure> {
+        let id = self.here()?;
+        let message = queued_message(&self.client, &id, message).await?;
+        if !self.client.cancel(&id, &message.id).await?.value.cancelled {
+            return Err(Failure::new("too late: a turn has just taken it in"));
         }
-        match (turn.end(), self.waiting.is_empty()) {
-            (End::Interrupted | End::Stopped, false) => {
-                self.screen.say("What was queued waits for your next message.")?;
-                Ok(())
+        if let Some(cancelled) = &message.client_message_id {
+            self.waiting.retain(|waiting| waiting.as_str() != cancelled);
+        }
+        Ok(self.screen.say(&format!("taken back: {}", message.text))?)
+    }
+
+    async fn send(&mut self, text: &str) -> Result<(), Failure> {
+        self.note_compaction().await?;
+        let mut message = Message::new(self.conversation.clone(), text.to_owned()).with_extensions();
+        message.request.model.clone_from(&self.model);
+        message.request.cwd = self.options.choices.cwd_or_own(&self.client)?;
+        message.request.reasoning_effort = self.effort;
+        if !self.waiting.is_empty() {
+            self.listen().await?;
+        }
+        let sent = self.interrupts.unless(self.client.chat(&message)).await?;
+        self.conversation = message.request.conversation_id;
+        let Sent::Turn(events) = sent else {
+            return Ok(self.screen.say("It waits for the turn that is running.")?);
+        };
+        let mut turn = Turn::new(&self.client, events)?;
+        let watched = self.attend(&mut turn).await?;
+        if turn.was_over() {
+            let last = self.client.settled(&self.here()?).await?;
+            self.screen.text(&last.value.content)?;
+        }
+        match (turn.end(), self.later.take()) {
+            (_, _) if self.waiting.is_empty() => {}
+            (End::Interrupted | End::Stopped, _) | (_, None) => self.say_that_it_waits()?,
+            (_, Some(later)) => self.catch_up(later, watched).await?,
+        }
+        self.note_compaction().await
+    }
+
+    /// Shows a turn that was started from here, and gives it what is typed meanwhile.
+    async fn attend(&mut self, turn: &mut Turn) -> Result<Option<TurnId>, Failure> {
+        let mut watched = None;
+        loop {
+            tokio::select! {
+                event = turn.next() => {
+                    let Some(event) = event? else { return Ok(watched) };
+                    if watched.is_none() {
+                        watched = event.of_turn().and_then(AgentEvent::turn_id).cloned();
+                    }
+                    self.show(&event)?;
+                }
+                typed = keyboard::line() => {
+                    let done = self.obey_while_running(&typed?, turn.is_stopping()).await;
+                    self.tell(done)?;
+                }
             }
-            _ => self.catch_up().await,
         }
     }
 
     /// A message for a turn that was started elsewhere.
     async fn queue(&mut self, text: &str) -> Result<(), Failure> {
-        let Some(id) = self.conversation.clone() else { return self.send(text).await };
-        (self.seen, self.heard) = (last_seq(&self.client, &id).await?, 0);
-        self.client.queue(&id, text).await?;
-        self.screen.say(&format!("queued: {text}"))?;
-        self.waiting.push(text.to_owned());
-        self.catch_up().await
+        if self.conversation.is_none() {
+            return self.send(text).await;
+        }
+        self.give(text).await?;
+        if let Some(later) = self.later.take() {
+            self.catch_up(later, None).await?;
+        }
+        self.note_compaction().await
     }
 
-    /// Shows the turn that took in what had been queued and was not part of the turn that was watched.
-    async fn catch_up(&mut self) -> Result<(), Failure> {
-        let Some(id) = self.conversation.clone() else { return Ok(()) };
-        if !self.waiting.is_empty() {
-            self.screen.say("Waiting for the answer to what was queued.")?;
-            let client = self.client.clone();
-            let carried = tokio::select! {
-                carried = carried(&client, &id, self.seen, self.heard) => carried?,
-                () = self.interrupts.next() => {
-                    client.stop(&id).await?;
-                    carried(&client, &id, self.seen, self.heard).await?
+    /// Shows what happens until all that was queued has reached a model, except for the turn that was watched already.
+    async fn catch_up(&mut self, later: Events, watched: Option<TurnId>) -> Result<(), Failure> {
+        let mut turn = Turn::new(&self.client, later)?;
+        self.screen.say("Waiting for the answer to what was queued.")?;
+        loop {
+            tokio::select! {
+                event = turn.next() => {
+                    let Some(event) = event? else { return Ok(()) };
+                    let known = event.of_turn();
+                    if watched.is_some() && known.and_then(AgentEvent::turn_id) == watched.as_ref() {
+                        continue;
+                    }
+                    if let Some(AgentEvent::UserMessage { text, .. }) = known {
+                        self.screen.user(text)?;
+                    }
+                    self.show(&event)?;
                 }
-            };
-            transcript(&mut self.screen, carried.iter().map(|stored| &stored.chunk))?;
-            if carried.is_empty() {
-                self.screen
-                    .say(&format!("There is none yet; dispatch read {} shows it later.", short(&id)))?;
+                typed = keyboard::line() => {
+                    let done = self.obey_while_running(&typed?, turn.is_stopping()).await;
+                    self.tell(done)?;
+                }
+                () = tokio::time::sleep(PATIENCE), if !turn.is_running() => {
+                    self.waiting.clear();
+                    let id = short(&self.here()?);
+                    return Ok(self.screen.say(&format!("There is none yet; dispatch read {id} shows it later."))?);
+                }
             }
-            self.waiting.clear();
+            match turn.end() {
+                _ if turn.is_running() => {}
+                _ if self.waiting.is_empty() => return Ok(()),
+                End::Interrupted | End::Stopped => return self.say_that_it_waits(),
+                End::Done | End::Failed => {}
+            }
         }
-        (self.seen, self.heard) = (last_seq(&self.client, &id).await?, 0);
+    }
+
+    /// What is typed while a turn runs.
+    async fn obey_while_running(&mut self, line: &str, stopping: bool) -> Result<(), Failure> {
+        match Line::read(line) {
+            Line::Nothing => Ok(()),
+            Line::Message(text) | Line::Queue(text) if !stopping => self.give(text).await,
+            Line::Waiting => self.list_waiting().await,
+            Line::Cancel(message) => self.cancel(message).await,
+            _ => Ok(self.screen.say("Not while a turn is running; Ctrl-C stops it.")?),
+        }
+    }
+
+    /// Queues a message.
+    async fn give(&mut self, text: &str) -> Result<(), Failure> {
+        let id = self.here()?;
+        self.listen().await?;
+        let message = ClientMessageId::mint();
+        self.client.queue(&id, text, &message).await?;
+        self.waiting.push(message);
+        Ok(self.screen.say(&format!("queued: {text}"))?)
+    }
+
+    /// Makes sure that nothing of what comes after the turn that is watched will be missed.
+    async fn listen(&mut self) -> Result<(), Failure> {
+        if self.later.is_none() {
+            self.later = Some(self.client.watch(&self.here()?).await?);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, event: &Event) -> Result<(), Failure> {
+        match &event.heard {
+            Heard::Turn(event) => {
+                self.screen.event(event)?;
+                self.waiting.retain(|waiting| !took_in(event, waiting));
+            }
+            Heard::Extension(event) => self.screen.extension(event)?,
+            Heard::Unknown => {}
+        }
+        Ok(())
+    }
+
+    fn say_that_it_waits(&mut self) -> Result<(), Failure> {
+        Ok(self.screen.say("What was queued waits for your next message.")?)
+    }
+
+    /// Says so if the server has compacted the conversation since the last look.
+    async fn note_compaction(&mut self) -> Result<(), Failure> {
+        let Some(id) = self.conversation.clone() else { return Ok(()) };
+        let now = self.interrupts.unless(archive(&self.client, &id)).await?;
+        if now != self.archive
+            && let Some(archive) = &now
+        {
+            let archive = short(archive);
+            self.screen.say(&format!(
+                "The older messages became a summary; all of them are in the archive {archive}."
+            ))?;
+        }
+        self.archive = now;
         Ok(())
     }
 }
 
-async fn last_seq(client: &Client, id: &ConversationId) -> Result<u64, Failure> {
-    let last = client.history(id, 0, None, Some(1)).await?;
-    Ok(last.last().map_or(0, |stored| stored.chunk.seq))
-}
-
-fn is_of_user(event: &AgentEvent) -> bool {
-    matches!(event, AgentEvent::UserMessage { .. } | AgentEvent::Steering { .. })
-}
-
-/// The history from the message on that comes after the `heard` first ones of users after `seen`, as soon as no turn is
-/// running any more. Empty if there is no such message for some seconds.
-async fn carried(
+/// The archive of what a conversation's summary stands for.
+async fn archive(
     client: &Client,
     id: &ConversationId,
-    seen: u64,
-    heard: usize,
-) -> Result<Vec<Stored>, Failure> {
-    let is_of_user = |stored: &&Stored| {
-        stored.chunk.role == Role::User && matches!(stored.chunk.chunk, Chunk::Text { .. })
-    };
-    for _ in 0..PATIENCE {
-        client.settled(id).await?;
-        let chunks = client.history(id, seen, None, None).await?;
-        if let Some(first) = chunks.iter().filter(is_of_user).nth(heard).map(|stored| stored.chunk.seq) {
-            return Ok(chunks.into_iter().filter(|stored| stored.chunk.seq >= first).collect());
-        }
-        // Between two turns there is a moment without one.
-        tokio::time::sleep(PACE).await;
+) -> Result<Option<ConversationId>, crate::client::Error> {
+    let list = client.conversations(&[], Some(id.as_str())).await?.value.conversations;
+    Ok(list.into_iter().find(|known| known.id == *id).and_then(|known| known.compacted_from))
+}
+
+/// Whether a message reached the model with this event.
+fn took_in(event: &AgentEvent, message: &ClientMessageId) -> bool {
+    match event {
+        AgentEvent::UserMessage { client_message_id, client_message_ids, .. }
+        | AgentEvent::Steering { client_message_id, client_message_ids, .. } => client_message_id
+            .iter()
+            .chain(client_message_ids.iter().flatten())
+            .any(|id| id == message.as_str()),
+        _ => false,
     }
-    Ok(Vec::new())
 }

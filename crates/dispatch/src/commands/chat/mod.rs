@@ -2,6 +2,7 @@
 
 mod interactive;
 mod keyboard;
+mod line;
 mod once;
 
 use std::io::IsTerminal;
@@ -12,6 +13,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use wire::ReasoningEffort;
 
+use super::image::Images;
 use super::prompt::Prompt;
 use crate::cli::Connection;
 use crate::client::Client;
@@ -21,6 +23,9 @@ use crate::failure::Failure;
 pub(crate) struct Options {
     #[command(flatten)]
     prompt: Prompt,
+
+    #[command(flatten)]
+    images: Images,
 
     /// Go on with this conversation instead of a new one
     #[arg(long, short, value_name = "ID")]
@@ -32,6 +37,10 @@ pub(crate) struct Options {
     /// Show what the model thinks, too (with --text, --file or standard input)
     #[arg(long)]
     show_reasoning: bool,
+
+    /// Ask every client of the server to show the conversation
+    #[arg(long)]
+    open: bool,
 
     #[command(flatten)]
     pub(crate) connection: Connection,
@@ -49,11 +58,12 @@ pub(crate) struct Choices {
     pub(super) cwd: Option<PathBuf>,
 
     /// How much to reason
-    #[arg(long, value_name = "EFFORT", value_parser = effort())]
+    #[arg(long, value_name = "EFFORT", value_parser = effort_parser())]
     pub(super) effort: Option<ReasoningEffort>,
 }
 
-fn effort() -> impl TypedValueParser<Value = ReasoningEffort> {
+/// The levels of effort, by name.
+pub(super) fn effort_parser() -> impl TypedValueParser<Value = ReasoningEffort> {
     PossibleValuesParser::new(ReasoningEffort::ALL.map(ReasoningEffort::as_str))
         .try_map(|name| ReasoningEffort::parse(&name).ok_or("no such effort"))
 }
@@ -61,9 +71,7 @@ fn effort() -> impl TypedValueParser<Value = ReasoningEffort> {
 impl Choices {
     /// The directory to send: on this machine, an absolute one.
     pub(super) fn cwd(&self, client: &Client) -> Result<Option<String>, Failure> {
-        let Some(cwd) = &self.cwd else { return Ok(None) };
-        let cwd = if client.is_local() { std::path::absolute(cwd)? } else { cwd.clone() };
-        text(cwd).map(Some)
+        self.cwd.clone().map(|cwd| directory(client, cwd)).transpose()
     }
 
     /// As [`Choices::cwd`]; without one, the caller's own, which means something only on the same machine.
@@ -75,6 +83,11 @@ impl Choices {
     }
 }
 
+/// A directory for tools: on this machine, an absolute one.
+pub(super) fn directory(client: &Client, path: PathBuf) -> Result<String, Failure> {
+    text(if client.is_local() { std::path::absolute(path)? } else { path })
+}
+
 fn text(path: PathBuf) -> Result<String, Failure> {
     path.into_os_string()
         .into_string()
@@ -83,7 +96,7 @@ fn text(path: PathBuf) -> Result<String, Failure> {
 
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let in_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if options.prompt.is_given() || options.connection.json || !in_terminal {
+    if options.prompt.is_given() || options.images.is_given() || options.connection.json || !in_terminal {
         once::run(options).await
     } else {
         interactive::run(options).await

@@ -7,30 +7,36 @@ use super::super::writer::Write;
 use super::*;
 
 /// A writer whose batches are made by hand.
-struct ByHand {
-    writer: Writer,
+pub(super) struct ByHand {
+    pub(super) writer: Writer,
     committed: mpsc::Receiver<Vec<Box<dyn Write>>>,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl ByHand {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    pub(super) fn new() -> Self {
+        Self::open(tempfile::tempdir().unwrap()).0
+    }
+
+    /// What a start finds, after whatever has happened to the directory.
+    pub(super) fn open(dir: tempfile::TempDir) -> (Self, Recovery) {
         let mut conn = schema::open_for_writing(&Files::of(dir.path())).unwrap();
         let wal_pages = writer::count_wal_pages(&mut conn).unwrap();
         let (unsynced, committed) = mpsc::channel();
+        let mut log = Log::new(conn);
+        let recovery = log.recover(9).unwrap();
         let writer = Writer {
-            log: Log::new(conn),
+            log,
             commands: mpsc::channel().1,
             unsynced,
             wal_is_long: mpsc::sync_channel(1).0,
             wal_pages,
             health: Arc::default(),
         };
-        Self { writer, committed, dir }
+        (Self { writer, committed, dir }, recovery)
     }
 
-    fn write(&mut self, batch: Batch) -> Vec<String> {
+    pub(super) fn write(&mut self, batch: Batch) -> Vec<String> {
         let (writes, answers): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         self.writer.write(writes);
         for write in self.committed.try_iter().flatten() {
@@ -39,12 +45,12 @@ impl ByHand {
         answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
     }
 
-    fn count(&self, sql: &str) -> i64 {
+    pub(super) fn count(&self, sql: &str) -> i64 {
         tables(self.dir.path()).query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     /// Leaves no room for more pages than there are, and then again for as many as are wanted.
-    fn fill_the_disk(&self, full: bool) {
+    pub(super) fn fill_the_disk(&self, full: bool) {
         let conn = self.writer.log.connection();
         let pages: u32 = conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let most = if full { pages } else { u32::MAX - 1 };
@@ -52,9 +58,9 @@ impl ByHand {
     }
 }
 
-type Batch = Vec<(Box<dyn Write>, oneshot::Receiver<String>)>;
+pub(super) type Batch = Vec<(Box<dyn Write>, oneshot::Receiver<String>)>;
 
-fn write(
+pub(super) fn write(
     seals: Option<(&str, &str)>,
     mut run: impl FnMut(&mut Log) -> Result<String, Fault> + Send + 'static,
 ) -> (Box<dyn Write>, oneshot::Receiver<String>) {
@@ -89,13 +95,16 @@ fn write(
     (Box::new(Said(task, said, answer)), heard)
 }
 
-fn begin(conversation: &'static str, turn: &'static str) -> (Box<dyn Write>, oneshot::Receiver<String>) {
+pub(super) fn begin(
+    conversation: &'static str,
+    turn: &'static str,
+) -> (Box<dyn Write>, oneshot::Receiver<String>) {
     write(None, move |log| {
         log.begin_turn(&beginning(conversation, turn)).map(|begun| format!("begun {}", begun.seq))
     })
 }
 
-fn journals(
+pub(super) fn journals(
     conversation: &'static str,
     turn: &'static str,
     ops: Vec<LogOp>,
@@ -106,7 +115,10 @@ fn journals(
     })
 }
 
-fn seals(conversation: &'static str, turn: &'static str) -> (Box<dyn Write>, oneshot::Receiver<String>) {
+pub(super) fn seals(
+    conversation: &'static str,
+    turn: &'static str,
+) -> (Box<dyn Write>, oneshot::Receiver<String>) {
     write(Some((conversation, turn)), move |log| {
         log.seal(&sealing(conversation, turn)).map(|sealed| format!("sealed {}", sealed.last_seq))
     })

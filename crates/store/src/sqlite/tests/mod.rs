@@ -1,13 +1,18 @@
 //! What can only be tested with a hand on the disk, on a batch or on the tables.
 
 mod batches;
+mod deletions;
+mod long_logs;
+mod migrations;
 mod syncs;
 mod tables;
 
-use kernel::{Entry, Growth, TextKind};
-use wire::{Chunk, Role};
+use kernel::{Entry, Growth, LogOp, Message, TextKind};
+use wire::{Chunk, QueuedMessage, Role};
 
+use super::insert::Encoded;
 use super::*;
+use crate::{BeginTurn, Begun, Filter, Numbered, Seal, Sealed, Setting, Store, Window};
 
 fn id(conversation: &str) -> ConversationId {
     ConversationId::new(conversation)
@@ -18,9 +23,12 @@ fn beginning(conversation: &str, turn: &str) -> BeginTurn {
         conversation: id(conversation),
         turn: TurnId::new(turn),
         text: "Hello".to_owned(),
+        images: vec![],
+        client_message_id: None,
         carries: vec![],
         at: 1,
         model: None,
+        answered_by: None,
         cwd: None,
     }
 }

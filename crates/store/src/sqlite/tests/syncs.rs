@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::*;
+use crate::{Attribute, Compaction, Global};
 
 #[tokio::test]
 async fn streams_do_not_wait_for_a_sync() {
@@ -35,11 +36,26 @@ async fn what_has_to_outlive_a_power_cut_waits_for_the_disk() {
     })
     .unwrap();
     let (store, c) = (&store, id("c"));
-    let message = |id: &str| QueuedMessage { id: id.to_owned(), text: "?".to_owned(), queued_at: 1 };
+    let message = |id: &str| QueuedMessage {
+        id: id.to_owned(),
+        text: "?".to_owned(),
+        queued_at: 1,
+        client_message_id: None,
+    };
     let mut enqueued = store.enqueue(&c, message("a"));
     let mut dequeued = store.dequeue(&c, vec!["a".to_owned()]);
     let mut set = store.set(&c, 1, Setting::Cwd(None));
     let mut closed = store.close(&c);
+    let mut kept = store.set_attribute(&c, 1, Attribute::Todos, Some("[]".to_owned()));
+    let mut kept_once = store.set_global(Global::SystemPrompt, None);
+    let mut compacted = store.compact(Compaction {
+        conversation: c.clone(),
+        archive: id("archive"),
+        summary: "summary".to_owned(),
+        keep_from: None,
+        last_seq: 0,
+    });
+    let mut deleted = store.delete(&id("archive"));
     store.begin_turn(beginning("c", "t")).await.unwrap();
     let mut sealed = store.seal(sealing("c", "t"));
     // Answered when all of them are committed.
@@ -48,16 +64,24 @@ async fn what_has_to_outlive_a_power_cut_waits_for_the_disk() {
     assert!(futures_util::poll!(&mut dequeued).is_pending());
     assert!(futures_util::poll!(&mut set).is_pending());
     assert!(futures_util::poll!(&mut closed).is_pending());
+    assert!(futures_util::poll!(&mut kept).is_pending());
+    assert!(futures_util::poll!(&mut kept_once).is_pending());
+    assert!(futures_util::poll!(&mut compacted).is_pending());
+    assert!(futures_util::poll!(&mut deleted).is_pending());
     assert!(futures_util::poll!(&mut sealed).is_pending());
     // One sync for those that were committed when it began, at most one each.
-    for _ in 0..5 {
+    for _ in 0..9 {
         release.send(()).unwrap();
     }
     assert_eq!(enqueued.await, Ok(vec![message("a")]));
     assert_eq!(dequeued.await, Ok(vec![message("a")]));
     assert_eq!(set.await, Ok(()));
     assert_eq!(closed.await, Ok(true));
-    assert_eq!(sealed.await, Ok(Sealed { last_seq: 1 }));
+    assert_eq!(kept.await, Ok(()));
+    assert_eq!(kept_once.await, Ok(()));
+    assert_eq!(compacted.await, Ok(()));
+    assert_eq!(deleted.await, Ok(true));
+    assert_eq!(sealed.await, Ok(Sealed { last_seq: 2 }));
 }
 
 #[tokio::test]
@@ -114,7 +138,8 @@ async fn after_a_sync_has_failed_nothing_is_written_until_a_restart() {
     assert_eq!(store.begin_turn(beginning("d", "t3")).await, Err(error.clone()));
     assert_eq!(store.begin_turn(beginning("c", "t4")).await, Err(error.clone()));
     assert_eq!(store.seal(sealing("c", "t2")).await, Err(error.clone()));
-    assert_eq!(store.set(&id("c"), 1, Setting::Cwd(None)).await, Err(error));
+    assert_eq!(store.set(&id("c"), 1, Setting::Cwd(None)).await, Err(error.clone()));
+    assert_eq!(store.delete(&id("d")).await, Err(error));
     assert_eq!(history(&store, "c").await.len(), 2);
     drop(store);
     assert!(Files::of(dir.path()).wal.exists(), "the WAL is left for the restart to check");

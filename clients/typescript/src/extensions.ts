@@ -1,0 +1,298 @@
+// Generated from the types of crates/wire by `cargo xtask generate`. Do not edit.
+//
+// What goes beyond the contract, each part optional for a client: Extras are fields on messages of the contract
+// (`ChatRequest & ChatExtras`); events, chunks and frames come only where extensions were asked for.
+
+import type { ConversationStatus, QueuedMessage } from "./wire.js";
+
+/** Events beyond the contract on a conversation's stream. Neither stored nor replayed. */
+export type ExtensionEvent =
+  | ProviderRetryEvent;
+
+/** A provider call failed before its first content and will be tried again. */
+export interface ProviderRetryEvent {
+  readonly type: "provider-retry";
+  /** The conversation. */
+  readonly conversationId: string;
+  /** The turn. */
+  readonly turnId: string;
+  /** Which retry this is, from 1. */
+  readonly attempt: number;
+  /** Milliseconds until it starts. */
+  readonly delayMs: number;
+  /** What failed. */
+  readonly message: string;
+  /** A stable code, or the HTTP status of the provider as a string. */
+  readonly code?: string;
+}
+
+/** What the events of the contract may carry besides. */
+export interface EventExtras {
+  /** Which try of its step's provider call the event belongs to, from 1, for clients that asked for a cursor. */
+  readonly attempt?: number;
+  /** On `user-message` and `steering`: the client's own id of the one message that this is. */
+  readonly clientMessageId?: string;
+  /** On `user-message` and `steering`: the clients' own ids of the messages that were joined into this. */
+  readonly clientMessageIds?: readonly string[];
+  /**
+   * The number of the event in its turn, from 1, for clients that asked for a cursor. Deltas that were merged into
+   * one carry the number of the last.
+   */
+  readonly eventSeq?: number;
+}
+
+/** What becomes of a message to a conversation whose turn is still running. */
+export type WhenActive =
+  /** It is refused. */
+  | "reject"
+  /** It is queued: it steers the running turn, or starts the next one. */
+  | "queue"
+  /** The running turn is stopped, and the message starts the next one. */
+  | "interrupt";
+
+/** An image that comes with a message. */
+export interface ImageInput {
+  /** A `data:` URL with the image in base64, or an `https:` or `http:` address that the model's provider can reach. */
+  readonly url: string;
+  /** For example `image/png`. Absent: as the URL says. */
+  readonly mimeType?: string;
+}
+
+/** An image in the log, as a chunk. Clients that did not ask for extensions find a `text` chunk in its place. */
+export interface ImageChunk {
+  readonly type: "image";
+  /** Where it is: `/images/…` on this server, or an address elsewhere. */
+  readonly url: string;
+  /** For example `image/png`. */
+  readonly mimeType?: string;
+}
+
+/** What `POST /chat` and `chat.send` take besides the fields of the contract. */
+export interface ChatExtras {
+  /**
+   * Go on after that event of that turn. If the turn is over, its `turn-sealed` is heard first: its events are
+   * history by then.
+   */
+  readonly afterEventSeq?: number;
+  /** The client's own id of the message, unique in the conversation. Sent again, it starts nothing twice. */
+  readonly clientMessageId?: string;
+  /** Whether events are to carry `eventSeq` and `attempt`. */
+  readonly cursor?: boolean;
+  /** Whether events beyond the contract are wanted. Holds for the socket from then on. */
+  readonly extensions?: boolean;
+  /** Images that belong to the message. */
+  readonly images?: readonly ImageInput[];
+  /** With `afterEventSeq`: the turn that it counts in. */
+  readonly turnId?: string;
+  /** What becomes of the message while a turn runs. */
+  readonly whenActive?: WhenActive;
+}
+
+/** What `chat.subscribe` takes besides the fields of the contract. */
+export interface WatchExtras {
+  /**
+   * Go on after that event of that turn. If the turn is over, its `turn-sealed` is heard first: its events are
+   * history by then.
+   */
+  readonly afterEventSeq?: number;
+  /** Whether events are to carry `eventSeq` and `attempt`. */
+  readonly cursor?: boolean;
+  /** Whether events beyond the contract are wanted. Holds for the socket from then on. */
+  readonly extensions?: boolean;
+  /** With `afterEventSeq`: the turn that it counts in. */
+  readonly turnId?: string;
+}
+
+/** What `POST /conversations/:id/queue` and `chat.queue` take besides the fields of the contract. */
+export interface QueueExtras {
+  /** The client's own id of the message, unique in the conversation. Sent again, it is queued once. */
+  readonly clientMessageId?: string;
+  /** Only if this turn is running. */
+  readonly expectedTurnId?: string;
+}
+
+/** What a queued message carries besides, where the queue is shown. */
+export interface QueuedMessageExtras {
+  /** The client's own id of the message, if it gave one. */
+  readonly clientMessageId?: string;
+}
+
+/** What is known of a model besides. */
+export interface ModelExtras {
+  /** Whether it takes images. Absent where that is not known. */
+  readonly vision?: boolean;
+}
+
+/** What the frames `conversation.*` and the entries of the list carry besides. */
+export interface WorkspaceExtras {
+  /** Which workspace the conversation is in: there is one, `default`. */
+  readonly workspaceId: string;
+}
+
+/** `GET /conversations/:id/queue`. */
+export interface QueueStateResponse {
+  /** The conversation. */
+  readonly conversationId: string;
+  /** Oldest first. */
+  readonly queue: readonly QueuedMessage[];
+}
+
+/** `DELETE /conversations/:id/queue/:messageId`. */
+export interface CancelQueuedResponse {
+  /** The conversation. */
+  readonly conversationId: string;
+  /** Whether the message was still in the queue. */
+  readonly cancelled: boolean;
+  /** What is left, oldest first. */
+  readonly queue: readonly QueuedMessage[];
+}
+
+/** `GET /conversations/:id/status`. */
+export interface ConversationStatusResponse {
+  /** The conversation. */
+  readonly conversationId: string;
+  /** Whether something runs in it: a turn, or a compaction. */
+  readonly isActive: boolean;
+  /** As in the list; `idle` for a conversation that does not exist. */
+  readonly status: ConversationStatus;
+}
+
+/** `GET` and `PUT /conversations/:id/model`. */
+export interface ConversationModelResponse {
+  /** The conversation. */
+  readonly conversationId: string;
+  /** `credential/model`; `null` when none was chosen: then the server's default holds. */
+  readonly model: string | null;
+}
+
+/** The body of `PUT /conversations/:id/model`. */
+export interface SetConversationModelRequest {
+  /** `credential/model`, or `null` for the server's default. */
+  readonly model: string | null;
+}
+
+/** `DELETE /conversations/:id`. */
+export interface DeleteConversationResponse {
+  /** The conversation. */
+  readonly conversationId: string;
+  /** Whether there was one. */
+  readonly deleted: boolean;
+}
+
+/** How an MCP server does. */
+export type McpServerState =
+  /** It runs, and its tools are known. */
+  | "connected"
+  /** It is being started. */
+  | "starting"
+  /** It failed. */
+  | "error"
+  /** Nothing has needed it yet. */
+  | "not-started"
+  /** The configuration switches it off. */
+  | "disabled";
+
+/** An MCP server of a conversation's directory. */
+export interface McpServerInfo {
+  /** From the configuration. */
+  readonly id: string;
+  /** How it does. */
+  readonly state: McpServerState;
+  /** How many tools it offers. */
+  readonly toolCount: number;
+  /** The file that configures it. */
+  readonly configSource?: string;
+  /** What went wrong. */
+  readonly error?: string;
+}
+
+/** `GET /conversations/:id/mcp`. */
+export interface McpStatusResponse {
+  /** The conversation. */
+  readonly conversationId: string;
+  /** `null` when none was ever set: then the server's own directory holds. */
+  readonly cwd: string | null;
+  /** The servers of that directory. */
+  readonly servers: readonly McpServerInfo[];
+}
+
+/** `GET` and `PUT /system-prompt`, and the body of the latter. */
+export interface SystemPromptTemplate {
+  /** Text with tags: `[type:name]`, `[if type:name]`, `[if !type:name]`, `[else]`, `[endif]`. */
+  readonly template: string;
+}
+
+/** A variable of the system prompt's template. */
+export interface SystemPromptVariable {
+  /** What stands before the colon. */
+  readonly type: string;
+  /** What stands after it. */
+  readonly name: string;
+  /** What it is replaced by. */
+  readonly description: string;
+  /** Whether any name will do, as with the path of a file. */
+  readonly dynamic?: boolean;
+}
+
+/** `GET /system-prompt/variables`. */
+export interface SystemPromptVariablesResponse {
+  /** All there are. */
+  readonly variables: readonly SystemPromptVariable[];
+}
+
+/** How far a task is. */
+export type TodoStatus =
+  /** Not begun. */
+  | "pending"
+  /** Being worked on. */
+  | "in_progress"
+  /** Done. */
+  | "completed"
+  /** No longer wanted. */
+  | "cancelled";
+
+/** A task on a conversation's list. */
+export interface Todo {
+  /** What is to be done; not empty. */
+  readonly content: string;
+  /** How far it is. */
+  readonly status: TodoStatus;
+}
+
+/** The payload of the `todo` surface: the list as it is now. */
+export interface TodoPayload {
+  /** In the model's order. */
+  readonly todos: readonly Todo[];
+}
+
+/** The payload of the timer on the `cache-warming` surface. */
+export interface CacheWarmingTimer {
+  /** When the next warming is due, in milliseconds since the Unix epoch; `null` when none is. */
+  readonly nextWarmAt: number | null;
+  /** When the last one was done; `null` when none was. */
+  readonly lastWarmAt: number | null;
+}
+
+/** A frame beyond the contract, from a client to the server. */
+export type ExtensionClientMessage =
+  | ChatQueueCancelMessage;
+
+/** Take a message out of the queue. No answer; nothing happens when it is not there any more. */
+export interface ChatQueueCancelMessage {
+  readonly type: "chat.queue.cancel";
+  /** The conversation. */
+  readonly conversationId: string;
+  /** The message's id in the queue. */
+  readonly messageId: string;
+}
+
+/** A frame beyond the contract, from the server to clients that asked for extensions. */
+export type ExtensionServerMessage =
+  | ConversationDeletedMessage;
+
+/** A conversation is gone. */
+export interface ConversationDeletedMessage {
+  readonly type: "conversation.deleted";
+  /** Which. */
+  readonly conversationId: string;
+}
