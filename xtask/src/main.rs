@@ -2,6 +2,7 @@
 //!
 //! Each prints what it does, and gets for itself what it needs.
 
+mod conformance;
 mod generate;
 mod process;
 mod release;
@@ -21,7 +22,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     Command {
         name: "run",
         arguments: "[-- ARGS]",
@@ -39,6 +40,12 @@ const COMMANDS: [Command; 5] = [
         arguments: "[--check]",
         about: "write the TypeScript and JSON Schema of the wire types, or say which are stale",
         run: generate::run,
+    },
+    Command {
+        name: "conformance",
+        arguments: "[URL] [ARGS]",
+        about: "check a server against the contract; without a URL our own",
+        run: conformance::run,
     },
     Command {
         name: "crash",
@@ -75,7 +82,7 @@ fn main() -> ExitCode {
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\n");
     for Command { name, arguments, about, .. } in COMMANDS {
-        text.push_str(&format!("  {:<26} {about}\n", format!("{name} {arguments}")));
+        text.push_str(&format!("  {:<32} {about}\n", format!("{name} {arguments}")));
     }
     text.push_str(&format!("\nThe parts of a test, in order (* also with --quick):\n\n{}", test::parts()));
     text

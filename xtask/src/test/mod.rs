@@ -27,7 +27,7 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part { name: "format", about: "rustfmt has nothing to change", quick: true, run: format },
     Part { name: "lint", about: "clippy has nothing to say", quick: true, run: lint },
     Part { name: "generated", about: "generated files are up to date", quick: true, run: generated },
@@ -51,6 +51,12 @@ const PARTS: [Part; 10] = [
     },
     Part { name: "doctests", about: "examples in the documentation", quick: false, run: doctests },
     Part { name: "tests", about: "unit and integration tests", quick: true, run: tests },
+    Part {
+        name: "conformance",
+        about: "the release binary keeps the contract, seen from outside",
+        quick: false,
+        run: conformance,
+    },
     Part { name: "docs", about: "the documentation builds, no link is broken", quick: false, run: docs },
     Part { name: "licences", about: "dependencies are ones we may ship", quick: false, run: licences::check },
 ];
@@ -141,6 +147,11 @@ fn tests() -> Result<Outcome> {
     }
     let profile = if env::var_os("CI").is_some() { "ci" } else { "default" };
     process(cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--profile", profile]))?;
+    Ok(Outcome::Passed)
+}
+
+fn conformance() -> Result<Outcome> {
+    crate::conformance::run(&[])?;
     Ok(Outcome::Passed)
 }
 
