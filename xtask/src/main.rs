@@ -3,6 +3,7 @@
 //! Each prints what it does, and gets for itself what it needs.
 
 mod conformance;
+mod fuzz;
 mod generate;
 mod process;
 mod release;
@@ -22,7 +23,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         name: "run",
         arguments: "[-- ARGS]",
@@ -46,6 +47,12 @@ const COMMANDS: [Command; 6] = [
         arguments: "[URL] [ARGS]",
         about: "check a server against the contract; without a URL our own",
         run: conformance::run,
+    },
+    Command {
+        name: "fuzz",
+        arguments: "[--seconds N] [TARGET...]",
+        about: "look for bytes from outside that do harm, in all places that take any or in some",
+        run: fuzz::run,
     },
     Command {
         name: "crash",

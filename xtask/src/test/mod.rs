@@ -27,7 +27,7 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     Part { name: "format", about: "rustfmt has nothing to change", quick: true, run: format },
     Part { name: "lint", about: "clippy has nothing to say", quick: true, run: lint },
     Part { name: "generated", about: "generated files are up to date", quick: true, run: generated },
@@ -56,6 +56,12 @@ const PARTS: [Part; 11] = [
         about: "the release binary keeps the contract, seen from outside",
         quick: false,
         run: conformance,
+    },
+    Part {
+        name: "fuzz",
+        about: "known bad bytes do no harm, nor do those found in some seconds",
+        quick: false,
+        run: fuzz,
     },
     Part { name: "docs", about: "the documentation builds, no link is broken", quick: false, run: docs },
     Part { name: "licences", about: "dependencies are ones we may ship", quick: false, run: licences::check },
@@ -118,6 +124,7 @@ fn summary(rows: &[(&str, Result<Outcome>, Duration)]) -> String {
 
 fn format() -> Result<Outcome> {
     process(cargo(&["fmt", "--all", "--check"]))?;
+    process(cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     Ok(Outcome::Passed)
 }
 
@@ -152,6 +159,11 @@ fn tests() -> Result<Outcome> {
 
 fn conformance() -> Result<Outcome> {
     crate::conformance::run(&[])?;
+    Ok(Outcome::Passed)
+}
+
+fn fuzz() -> Result<Outcome> {
+    crate::fuzz::run(&["--seconds".to_owned(), "10".to_owned()])?;
     Ok(Outcome::Passed)
 }
 
