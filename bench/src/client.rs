@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use wire::extension::QueueStateResponse;
 use wire::transport::{
     ChatRequest, ClientMessage, ConversationHistoryResponse, ConversationListResponse,
     ConversationMetricsResponse, QueueRequest, QueueResponse, StopResponse,
@@ -48,6 +49,15 @@ impl Client {
     pub async fn queue(&self, id: &ConversationId, text: &str) -> Result<QueueResponse> {
         let body = QueueRequest { text: text.to_owned() };
         self.post(&format!("conversations/{id}/queue"), Some(&body)).await
+    }
+
+    /// The texts that wait in the queue.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn waiting(&self, id: &ConversationId) -> Result<Vec<String>> {
+        let list: QueueStateResponse = self.get(&format!("conversations/{id}/queue")).await?;
+        Ok(list.queue.into_iter().map(|message| message.text).collect())
     }
 
     /// Stops the running turn.

@@ -44,15 +44,6 @@ impl Known {
         self.given.extend(given);
     }
 
-    /// Messages that were accepted and are not in the log: they wait in the queue, or are lost.
-    pub(super) fn waiting(&self) -> Vec<&str> {
-        self.given
-            .iter()
-            .filter(|given| given.fate == Fate::Accepted && self.times(&given.text) == 0)
-            .map(|given| given.text.as_str())
-            .collect()
-    }
-
     /// How many chunks the log has.
     pub(super) fn chunks(&self) -> usize {
         self.log.len()
@@ -85,6 +76,22 @@ impl Known {
                 (0, _) | (1, Fate::Accepted | Fate::Unknown) => {}
                 (1.., Fate::Refused) => wrong.push(format!("refused, and yet in the log: {:?}", given.text)),
                 (times, _) => wrong.push(format!("{times} times in the log: {:?}", given.text)),
+            }
+        }
+        wrong
+    }
+
+    /// Compares what waits in the queue, as it is after a recovery, with the log and with what was given.
+    pub(super) fn judge_queue(&self, queue: &[String]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for Given { text, fate } in &self.given {
+            let queued: usize = queue.iter().map(|waiting| waiting.matches(text).count()).sum();
+            match (queued, self.times(text), fate) {
+                (0, 0, Fate::Accepted) => wrong.push(format!("acknowledged and lost: {text:?}")),
+                (0, ..) | (1, 0, Fate::Accepted | Fate::Unknown) => {}
+                (1.., _, Fate::Refused) => wrong.push(format!("refused, and yet queued: {text:?}")),
+                (_, 0, _) => wrong.push(format!("{queued} times in the queue: {text:?}")),
+                (..) => wrong.push(format!("in the log and in the queue: {text:?}")),
             }
         }
         wrong
@@ -218,7 +225,11 @@ fn answered(log: &[StoredChunk], wrong: &mut Vec<String>) {
                 Some(count) => *count += 1,
                 None => wrong.push(format!("seq {}: a result before its call {tool_call_id}", stored.seq)),
             },
-            Chunk::Text { .. } | Chunk::Thinking { .. } | Chunk::Error { .. } | Chunk::System { .. } => {}
+            Chunk::Text { .. }
+            | Chunk::Thinking { .. }
+            | Chunk::Error { .. }
+            | Chunk::System { .. }
+            | Chunk::Image(_) => {}
         }
     }
     for call in order {

@@ -217,22 +217,41 @@ fn messages_are_counted() {
     let known = |texts: &[(&str, Fate)]| {
         let mut known = Known::default();
         known.give(texts.iter().map(|(text, fate)| given(text, *fate)));
-        let wrong = known.judge(log(), metrics(), &[]);
-        (known.waiting().into_iter().map(str::to_owned).collect::<Vec<_>>(), wrong)
+        known.judge(log(), metrics(), &[])
     };
     let fine =
         [("<1>", Fate::Accepted), ("<2>", Fate::Accepted), ("<3>", Fate::Unknown), ("<4>", Fate::Refused)];
-    assert_eq!(known(&fine), (Vec::new(), nothing()));
-    assert_eq!(
-        known(&[("<4>", Fate::Accepted), ("<5>", Fate::Unknown)]),
-        (vec!["<4>".to_owned()], nothing())
-    );
-    assert_finds(&known(&[("<1>", Fate::Refused)]).1, "refused, and yet in the log");
+    assert_eq!(known(&fine), nothing());
+    assert_eq!(known(&[("<4>", Fate::Accepted), ("<5>", Fate::Unknown)]), nothing());
+    assert_finds(&known(&[("<1>", Fate::Refused)]), "refused, and yet in the log");
     let mut twice = Known::default();
     twice.give([given("<2>", Fate::Accepted)]);
     let mut log = log();
     log.push(StoredChunk { seq: 10, ..log[7].clone() });
     assert_finds(&twice.judge(log, metrics(), &[]), "2 times in the log");
+}
+
+#[test]
+fn what_waits_is_counted() {
+    let queued = |fate, text: &str, queue: &[&str]| {
+        let mut known = Known::default();
+        known.give([given(text, fate)]);
+        known.judge(log(), metrics(), &[]);
+        known.judge_queue(&queue.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    };
+    for (fate, text, queue) in [
+        (Fate::Accepted, "<1>", &[][..]),
+        (Fate::Accepted, "<4>", &["say <5>", "say <4>"]),
+        (Fate::Unknown, "<4>", &["say <4>"]),
+        (Fate::Unknown, "<4>", &[]),
+        (Fate::Refused, "<4>", &["say <5>"]),
+    ] {
+        assert_eq!(queued(fate, text, queue), nothing());
+    }
+    assert_finds(&queued(Fate::Accepted, "<4>", &["say <5>"]), "acknowledged and lost: \"<4>\"");
+    assert_finds(&queued(Fate::Accepted, "<1>", &["say <1>"]), "in the log and in the queue");
+    assert_finds(&queued(Fate::Unknown, "<4>", &["say <4>", "say <4>"]), "2 times in the queue");
+    assert_finds(&queued(Fate::Refused, "<4>", &["say <4>"]), "refused, and yet queued");
 }
 
 #[test]
