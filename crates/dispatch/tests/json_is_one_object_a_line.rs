@@ -21,7 +21,7 @@ fn everywhere() {
     assert_eq!(chat.conversation(), id);
 
     let models = server.run(&["models", "--json"]).json();
-    let known = json!({"models": ["demo/demo"], "modelInfo": {"demo/demo": {"contextWindow": 200_000}}});
+    let known = json!({"models": ["demo/demo"], "modelInfo": {"demo/demo": {"contextWindow": 200_000, "vision": true}}});
     assert_eq!(models, [known]);
     assert_eq!(server.run(&["models"]).ok(), "demo/demo  context 200,000\n");
 

@@ -204,5 +204,8 @@ async fn configured_models_are_listed_without_a_call() {
         assert_eq!(build(settings).models().await, Ok(models));
     }
     let demo = build(Settings::new("demo", Kind::parse("demo").unwrap()));
-    assert_eq!(demo.models().await, Ok(vec![model("demo", Some(200_000))]));
+    assert_eq!(
+        demo.models().await,
+        Ok(vec![ModelInfo { vision: Some(true), ..model("demo", Some(200_000)) }])
+    );
 }

@@ -12,7 +12,8 @@ use kernel::{Failure, FinishReason, INTERRUPTED, Message, Provider, ProviderEven
 use providers::{Kind, Limits, Settings, demo};
 use serde_json::{Value, json};
 use support::{call, events, merged, message, request, result, result_chunk, text, tools};
-use wire::Role;
+use wire::extension::ImageChunk;
+use wire::{Chunk, Role};
 
 fn demo() -> Arc<dyn Provider> {
     let options = demo::Options { token_delay: Duration::ZERO };
@@ -316,4 +317,122 @@ async fn it_takes_its_time() {
     }
     assert_eq!(tokens, 10);
     assert!(started.elapsed() >= Duration::from_millis(200), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn it_calls_whatever_it_is_told_to() {
+    assert_eq!(
+        says("call docs__find {\"of\": \"a then run b\", \"most\": 3}\ncall read_file {}").await,
+        [
+            said("I call docs__find."),
+            called("demo-1", "docs__find", json!({"of": "a then run b", "most": 3})),
+            TOOLS
+        ]
+    );
+    for input in ["[1]", "{\"path\": ", "5"] {
+        assert_eq!(
+            says(&format!("call read_file {input}")).await,
+            [said("I cannot call read_file with that: what it gets must be one JSON object."), STOP]
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_says_what_it_was_given() {
+    assert_eq!(
+        says("tools then prompt?").await,
+        [
+            said(
+                "I was given these tools: read_file, run_shell, write_file.\n\nI was given no system prompt."
+            ),
+            STOP
+        ]
+    );
+    let bare =
+        Request { system: Some("Be kind.".into()), ..request(vec![Message::user("tools then prompt")]) };
+    assert_eq!(
+        answer(&demo(), bare).await,
+        [said("I was given no tools.\n\nI was given this system prompt:\n\nBe kind."), STOP]
+    );
+}
+
+#[tokio::test]
+async fn it_ends_as_it_is_told_to() {
+    for (words, finish) in [
+        ("length", Some(FinishReason::Length)),
+        ("content_filter", Some(FinishReason::ContentFilter)),
+        ("nothing", None),
+    ] {
+        let mut expected = vec![said("so far")];
+        expected.extend(finish.map(ProviderEvent::Finish));
+        assert_eq!(says(&format!("say so far\nend with {words}\nsay no more")).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn it_summarises_what_a_summariser_is_given() {
+    let given = "user: read notes.txt, and then tell me about all that you have found in it\nassistant: [calls \
+                 read_file]\ntool: [result of read_file] user: milk\nassistant: Reading notes.txt gave one line.\n\
+                 user: end with nothing\n";
+    let summariser = Request {
+        system: Some("You summarise the older part of a conversation.".into()),
+        ..request(vec![Message::user(given)])
+    };
+    assert_eq!(
+        answer(&demo(), summariser).await,
+        [
+            said(
+                "Messages of the user: 2; calls of tools: 1.\n1. read notes.txt, and then tell me about a…\n…"
+            ),
+            STOP
+        ]
+    );
+}
+
+#[tokio::test]
+async fn it_tells_what_images_it_was_sent() {
+    let image = |url: &str, mime_type: Option<&str>| {
+        Chunk::Image(ImageChunk { url: url.to_owned(), mime_type: mime_type.map(str::to_owned) })
+    };
+    let one = message(
+        Role::User,
+        vec![text("say hello"), image("data:image/png;base64,iVBORw0KGgo=", Some("image/png"))],
+    );
+    let first = answer(&demo(), asked(vec![one.clone()])).await;
+    assert_eq!(first, [said("I was sent an image: image/png, 8 bytes.\n\nhello"), STOP]);
+    let two = message(
+        Role::User,
+        vec![image("https://example.com/a.webp", None), image("data:image/gif;base64,R0lGODlh", None)],
+    );
+    let both = "I was sent 2 images: of an unknown type at https://example.com/a.webp; image/gif, 6 bytes.";
+    assert_eq!(answer(&demo(), asked(vec![one, as_message(&first), two])).await, [said(both), STOP]);
+}
+
+#[tokio::test]
+async fn it_tells_what_images_were_added_while_tools_ran() {
+    let demo = demo();
+    let mut messages = vec![Message::user("read a then run ls")];
+    messages.push(as_message(&answer(&demo, asked(messages.clone())).await));
+    messages.push(result("demo-1", "alpha"));
+    let image =
+        Chunk::Image(ImageChunk { url: "data:image/gif;base64,R0lGODlh".to_owned(), mime_type: None });
+    messages.push(message(Role::User, vec![image]));
+    let second = answer(&demo, asked(messages.clone())).await;
+    assert_eq!(
+        second,
+        [
+            said(
+                "Reading a gave one line: “alpha”.\n\nI was sent an image: image/gif, 6 bytes.\n\nI run `ls`."
+            ),
+            called("demo-2", "run_shell", json!({"command": "ls"})),
+            TOOLS
+        ]
+    );
+    messages.push(as_message(&second));
+    messages.push(result("demo-2", "a"));
+    assert_eq!(
+        answer(&demo, asked(messages)).await,
+        [said("Running `ls` gave one line: “a”."), STOP],
+        "an image is told of once"
+    );
 }

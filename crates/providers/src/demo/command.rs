@@ -1,18 +1,39 @@
 //! The few words that the demo understands.
 
+use kernel::FinishReason;
+use serde_json::{Map, Value};
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Help,
+    /// Names the tools that it was given.
+    Tools,
+    /// Says the system prompt that it was given.
+    Prompt,
+    /// Calls any tool, whether it was given that one or not.
+    Call {
+        tool: String,
+        /// Absent if what was written is no JSON object.
+        input: Option<Map<String, Value>>,
+    },
     Read(String),
     List(String),
     Run(String),
-    Write { path: String, text: String },
+    Write {
+        path: String,
+        text: String,
+    },
     Think(String),
-    Count { to: u32, slowly: bool },
+    Count {
+        to: u32,
+        slowly: bool,
+    },
     Say(String),
     Fail(Failing),
     Stall,
+    /// Ends the answer with that reason, or without any.
+    End(Option<FinishReason>),
     Summarise,
 }
 
@@ -44,10 +65,14 @@ pub(super) const HELP: &str = "\
 - count to <number>, or: count to <number> slowly
 - say <text>
 - summarise
+- call <tool> <json>
+- tools, prompt (what the demo was given of each)
 - fail, fail once, fail after <number> words, stall
+- end with length, end with content_filter, end with nothing
 - help
 
-Commands stand on lines of their own, or with \"then\" between them. What stands between backticks is taken as it is.";
+Commands stand on lines of their own, or with \"then\" between them; call has a line to itself. What stands between \
+backticks is taken as it is.";
 
 /// The largest number to count to.
 const HIGHEST: u32 = 10_000;
@@ -55,6 +80,10 @@ const HIGHEST: u32 = 10_000;
 pub(super) fn parse(message: &str) -> Wish {
     let mut wish = Wish::default();
     for line in message.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(call) = call(plain(line)) {
+            wish.groups.push(vec![call]);
+            continue;
+        }
         for sentence in sentences(plain(line)) {
             let commands: Option<Vec<Command>> = together(sentence).into_iter().map(command).collect();
             match commands {
@@ -148,7 +177,26 @@ fn command(text: &str) -> Option<Command> {
         "say" => (!rest.is_empty()).then(|| Command::Say(unquoted(rest).to_owned())),
         "fail" | "fail." => failing(rest).map(Command::Fail),
         "stall" | "stall." => Some(Command::Stall),
+        "end" => ending(rest).map(Command::End),
+        "tools" | "tools?" if rest.is_empty() => Some(Command::Tools),
+        "prompt" | "prompt?" if rest.is_empty() => Some(Command::Prompt),
         "summarise" | "summarize" | "summarise." | "summarize." => Some(Command::Summarise),
+        _ => None,
+    }
+}
+
+/// `call <tool> <json>`, which nothing can stand beside: anything can be in the JSON.
+fn call(line: &str) -> Option<Command> {
+    let rest = line.get("call".len()..).filter(|_| first_word(line) == "call")?.trim_start();
+    let (tool, input) = rest.split_once(char::is_whitespace)?;
+    Some(Command::Call { tool: tool.to_owned(), input: serde_json::from_str(input.trim()).ok() })
+}
+
+fn ending(rest: &str) -> Option<Option<FinishReason>> {
+    match end_trimmed(without_prefix(rest, &["with "])) {
+        "length" => Some(Some(FinishReason::Length)),
+        "content_filter" => Some(Some(FinishReason::ContentFilter)),
+        "nothing" => Some(None),
         _ => None,
     }
 }
@@ -304,6 +352,23 @@ mod tests {
             ("fail once.", Command::Fail(Failing::Once)),
             ("fail after 3 words", Command::Fail(Failing::AfterWords(3))),
             ("stall", Command::Stall),
+            ("end with length", Command::End(Some(FinishReason::Length))),
+            ("End with content_filter.", Command::End(Some(FinishReason::ContentFilter))),
+            ("end with nothing", Command::End(None)),
+            ("tools", Command::Tools),
+            ("prompt?", Command::Prompt),
+            (
+                "call files__find {\"of\": \"a then run b, `c\", \"n\": 1}",
+                Command::Call {
+                    tool: "files__find".to_owned(),
+                    input: Some(Map::from_iter([
+                        ("of".to_owned(), "a then run b, `c".into()),
+                        ("n".to_owned(), 1.into()),
+                    ])),
+                },
+            ),
+            ("call read_file [1]", Command::Call { tool: "read_file".to_owned(), input: None }),
+            ("call read_file {\"path\": ", Command::Call { tool: "read_file".to_owned(), input: None }),
             ("help", Command::Help),
             ("Summarise", Command::Summarise),
             ("You are to write a short summary.\nSummarize what was said above.", Command::Summarise),
@@ -349,6 +414,9 @@ mod tests {
         assert_eq!(unknown("What is the meaning of life?"), ["What is the meaning of life?"]);
         assert_eq!(unknown("count the sheep"), ["count the sheep"]);
         assert_eq!(unknown("read"), ["read"]);
+        assert_eq!(unknown("tools and more"), ["tools and more"]);
+        assert_eq!(unknown("call me"), ["call me"]);
+        assert_eq!(unknown("end with a bang"), ["end with a bang"]);
         assert_eq!(unknown("show me what you can do"), ["show me what you can do"]);
         assert_eq!(unknown("write a poem about this: roses"), ["write a poem about this: roses"]);
         assert_eq!(unknown("tôt\nread a.txt"), ["tôt"]);

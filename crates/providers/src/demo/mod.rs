@@ -4,6 +4,7 @@
 //! everything around a model can be tried, shown and tested without one. What it says depends on the request alone.
 
 mod command;
+mod image;
 mod play;
 mod script;
 
@@ -62,7 +63,8 @@ impl Provider for Demo {
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<ModelInfo>, Failure>> {
-        let model = ModelInfo { id: MODEL.to_owned(), context_window: Some(CONTEXT_WINDOW), vision: None };
+        let model =
+            ModelInfo { id: MODEL.to_owned(), context_window: Some(CONTEXT_WINDOW), vision: Some(true) };
         future::ready(Ok(vec![model])).boxed()
     }
 }

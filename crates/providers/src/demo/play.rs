@@ -90,11 +90,11 @@ impl Writer {
         pieces(text).all(|piece| self.cue(1, delay, event(piece.to_owned())))
     }
 
-    fn call(&mut self, id: String, name: &'static str, input: Value) -> bool {
+    fn call(&mut self, id: String, name: String, input: Value) -> bool {
         let tokens = tokens(input.to_string().len());
         // A call is not there until all of it is.
         let wait = self.delay.saturating_mul(u32::try_from(tokens).unwrap_or(u32::MAX).min(40));
-        self.cue(tokens, wait, ProviderEvent::ToolCall { id, name: name.to_owned(), input })
+        self.cue(tokens, wait, ProviderEvent::ToolCall { id, name, input })
     }
 
     fn cue(&mut self, tokens: u64, wait: Duration, event: ProviderEvent) -> bool {

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use kernel::{ABORTED, FinishReason, INTERRUPTED, Message, Request};
 use serde_json::{Value, json};
+use wire::extension::ImageChunk;
 use wire::{Chunk, ErrorCode, Role};
 
 use super::command::{self, Command, Failing, HELP};
+use super::image;
 
 /// One answer, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +26,7 @@ pub(super) enum Beat {
     Reasoning(String),
     Call {
         id: String,
-        name: &'static str,
+        name: String,
         input: Value,
     },
     /// Says nothing more.
@@ -45,11 +47,17 @@ pub(super) const FAILED: ErrorCode = ErrorCode::ProviderFailed;
 pub(super) fn write(request: &Request, is_first: impl FnOnce() -> bool) -> Script {
     let exchange = Exchange::of(&request.messages);
     let mut writer = Writer { request, script: Script::default(), is_first: Some(is_first) };
+    if let Some(summary) = summary_of_text(request) {
+        writer.say(summary);
+        writer.script.finish = Some(FinishReason::Stop);
+        return writer.script;
+    }
     let reports = exchange.results.iter().map(|result| result.report()).collect::<Vec<_>>();
     writer.say(reports.join(" "));
     if let Some(said) = &exchange.just_steered {
         writer.say(format!("You added: “{}”. I take that into account.", excerpt(said, 200)));
     }
+    writer.say(image::described(&exchange.images));
     writer.carry_out(&exchange);
     writer.script
 }
@@ -64,6 +72,8 @@ struct Exchange<'r> {
     results: Vec<Answered<'r>>,
     /// What was added together with those.
     just_steered: Option<String>,
+    /// What came with what the user said since the last answer.
+    images: Vec<&'r ImageChunk>,
 }
 
 struct Answered<'r> {
@@ -100,12 +110,13 @@ impl<'r> Exchange<'r> {
                 .map(|message| text(message))
                 .collect()
         };
-        let just_said = said(new);
+        let just_said = said(new).join("\n");
         Self {
             asked: said(since),
             called: since.iter().filter(|message| has_calls(message)).count(),
             results: results.collect(),
-            just_steered: (!just_said.is_empty()).then(|| just_said.join("\n")),
+            just_steered: (!just_said.is_empty()).then_some(just_said),
+            images: images(last_answer.map_or(since, |_| new)),
         }
     }
 }
@@ -152,7 +163,7 @@ struct Writer<'r, F> {
 impl<F: FnOnce() -> bool> Writer<'_, F> {
     fn carry_out(&mut self, exchange: &Exchange<'_>) {
         let plan = plan(&exchange.asked);
-        if plan.is_empty() && exchange.called == 0 {
+        if plan.is_empty() && exchange.called == 0 && exchange.images.is_empty() {
             self.say(format!("{INTRODUCTION}{HELP}"));
         }
         let calls = plan.iter().enumerate().filter(|(_, act)| self.calls_of(act).is_some());
@@ -183,9 +194,13 @@ impl<F: FnOnce() -> bool> Writer<'_, F> {
     }
 
     /// The calls of a group, if it is about tools that the request has.
-    fn calls_of(&self, act: &Act) -> Option<Vec<(&'static str, Value)>> {
+    fn calls_of(&self, act: &Act) -> Option<Vec<(String, Value)>> {
         let Act::Do(group) = act else { return None };
-        let calls: Vec<_> = group.iter().filter_map(tool_of).collect();
+        if let [Command::Call { tool, input: Some(input) }] = &group[..] {
+            return Some(vec![(tool.clone(), Value::Object(input.clone()))]);
+        }
+        let calls: Vec<_> =
+            group.iter().filter_map(tool_of).map(|(name, input)| (name.to_owned(), input)).collect();
         let usable = calls.iter().all(|(name, _)| self.has_tool(name));
         (!calls.is_empty() && usable).then_some(calls)
     }
@@ -194,7 +209,7 @@ impl<F: FnOnce() -> bool> Writer<'_, F> {
         self.request.tools.iter().any(|tool| tool.name == name)
     }
 
-    fn call(&mut self, calls: Vec<(&'static str, Value)>) {
+    fn call(&mut self, calls: Vec<(String, Value)>) {
         let doing: Vec<String> = calls.iter().map(|(name, input)| doing(name, input)).collect();
         self.say(format!("I {}.", doing.join(" and ")));
         let mut taken = ids(&self.request.messages);
@@ -216,6 +231,24 @@ impl<F: FnOnce() -> bool> Writer<'_, F> {
     fn speak(&mut self, command: &Command) -> bool {
         match command {
             Command::Help => self.say(format!("{INTRODUCTION}{HELP}")),
+            Command::Tools => {
+                let names: Vec<&str> = self.request.tools.iter().map(|tool| &*tool.name).collect();
+                self.say(match &names[..] {
+                    [] => "I was given no tools.".to_owned(),
+                    names => format!("I was given these tools: {}.", names.join(", ")),
+                });
+            }
+            Command::Prompt => match &self.request.system {
+                Some(system) => self.say(format!("I was given this system prompt:\n\n{system}")),
+                None => self.say("I was given no system prompt.".to_owned()),
+            },
+            Command::End(reason) => {
+                self.script.finish = *reason;
+                return false;
+            }
+            Command::Call { tool, .. } => {
+                self.say(format!("I cannot call {tool} with that: what it gets must be one JSON object."));
+            }
             Command::Read(_) | Command::List(_) | Command::Run(_) | Command::Write { .. } => {
                 if let Some((name, _)) = tool_of(command) {
                     self.say(format!(
@@ -320,6 +353,10 @@ fn tool_of(command: &Command) -> Option<(&'static str, Value)> {
         Command::Run(command) => Some(("run_shell", json!({"command": command}))),
         Command::Write { path, text } => Some(("write_file", json!({"path": path, "content": text}))),
         Command::Help
+        | Command::Tools
+        | Command::Prompt
+        | Command::Call { .. }
+        | Command::End(_)
         | Command::Think(_)
         | Command::Count { .. }
         | Command::Say(_)
@@ -334,7 +371,8 @@ fn doing(name: &str, input: &Value) -> String {
     match name {
         "read_file" => format!("read {}", of("path")),
         "write_file" => format!("write {}", of("path")),
-        _ => format!("run `{}`", excerpt(of("command"), 60)),
+        "run_shell" => format!("run `{}`", excerpt(of("command"), 60)),
+        name => format!("call {name}"),
     }
 }
 
@@ -353,6 +391,42 @@ fn summary(messages: &[std::sync::Arc<Message>]) -> String {
         summary.push_str(&format!("\n{}. {}", number + 1, excerpt(said, 120)));
     }
     summary
+}
+
+/// How much of what each message said is in the summary of a text.
+const SUMMARY_EXCERPT: usize = 40;
+
+/// The answer to whoever wants a text summarised, which the system prompt says: a conversation, with who speaks at the
+/// start of each line. It is shorter than the text, if that is not very short.
+fn summary_of_text(request: &Request) -> Option<String> {
+    let system = request.system.as_deref()?.to_lowercase();
+    if !request.tools.is_empty() || !system.starts_with("you summarise") {
+        return None;
+    }
+    let given = text(request.messages.last()?);
+    let said: Vec<&str> = given.lines().filter_map(|line| line.strip_prefix("user: ")).collect();
+    let calls = given.matches(": [calls ").count();
+    let mut summary = format!("Messages of the user: {}; calls of tools: {calls}.", said.len());
+    for (number, said) in said.iter().enumerate() {
+        let line = format!("\n{}. {}", number + 1, excerpt(said, SUMMARY_EXCERPT));
+        if summary.len() + line.len() > given.len() / 2 {
+            summary.push_str("\n…");
+            break;
+        }
+        summary.push_str(&line);
+    }
+    Some(summary)
+}
+
+fn images(messages: &[std::sync::Arc<Message>]) -> Vec<&ImageChunk> {
+    let parts =
+        messages.iter().filter(|message| message.role == Role::User).flat_map(|message| &message.parts);
+    parts
+        .filter_map(|part| match &part.chunk {
+            Chunk::Image(image) => Some(image),
+            _ => None,
+        })
+        .collect()
 }
 
 fn ids(messages: &[std::sync::Arc<Message>]) -> HashSet<String> {
