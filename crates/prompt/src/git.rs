@@ -5,7 +5,9 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// The most bytes of the status.
 const STATUS_BYTES: usize = 8 << 10;
+
+/// The most bytes of the file that says where the head is.
+const HEAD_BYTES: u64 = 4 << 10;
 
 /// The most bytes of anything else.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -64,6 +69,15 @@ impl Git {
 
     /// The branch, or where the head is when it is on none. Empty outside of a repository.
     pub(crate) async fn branch(&mut self) -> String {
+        // Most often a file says it. A program costs as much as all the rest of a turn's start, many times over.
+        let cwd = self.cwd.clone();
+        let reading = spawn_blocking(move || Head::of(&cwd));
+        match timeout_at(self.deadline(), reading).await {
+            Ok(Ok(Head::Nowhere)) => return String::new(),
+            Ok(Ok(Head::On(branch))) => return branch,
+            Ok(Ok(Head::Elsewhere)) => {}
+            Ok(Err(_)) | Err(_) => return String::new(),
+        }
         if let Some(branch) = self.line(&["symbolic-ref", "--quiet", "--short", "HEAD"]).await {
             return branch;
         }
@@ -113,6 +127,10 @@ impl Git {
         Some(drivers.into_iter().flat_map(off).collect())
     }
 
+    fn deadline(&mut self) -> Instant {
+        *self.deadline.get_or_insert_with(|| Instant::now() + self.patience)
+    }
+
     /// An answer of one line that is not empty.
     async fn line(&mut self, arguments: &[&str]) -> Option<String> {
         let answer = self.ask(arguments, &[], ANSWER_BYTES).await?;
@@ -123,7 +141,7 @@ impl Git {
 
     /// Runs git. None: it is not there, or took too long.
     async fn ask(&mut self, arguments: &[&str], config: &[String], limit: usize) -> Option<Answer> {
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.patience);
+        let deadline = self.deadline();
         if deadline <= Instant::now() {
             return None;
         }
@@ -162,6 +180,43 @@ impl Git {
     }
 }
 
+/// What the files of a repository say of its head.
+#[derive(Debug, PartialEq, Eq)]
+enum Head {
+    /// There is no repository.
+    Nowhere,
+    /// It is on that branch.
+    On(String),
+    /// Only git knows.
+    Elsewhere,
+}
+
+impl Head {
+    fn of(cwd: &Path) -> Self {
+        let Ok(cwd) = cwd.canonicalize() else { return Self::Nowhere };
+        let Some(git) = cwd.ancestors().map(|each| each.join(".git")).find(|git| git.exists()) else {
+            return Self::Nowhere;
+        };
+        let mut head = String::new();
+        let file = git.join("HEAD");
+        // A pipe in its place would hold up whoever opens it.
+        let read = fs::metadata(&file).and_then(|known| match known.is_file() {
+            true => File::open(&file)?.take(HEAD_BYTES).read_to_string(&mut head),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        });
+        let branch = head.strip_prefix("ref: refs/heads/").and_then(|rest| rest.strip_suffix('\n'));
+        match branch {
+            // A name that begins so belongs to repositories that keep their heads otherwise.
+            Some(branch)
+                if read.is_ok() && !branch.starts_with('.') && !branch.contains(char::is_control) =>
+            {
+                Self::On(branch.to_owned())
+            }
+            Some(_) | None => Self::Elsewhere,
+        }
+    }
+}
+
 /// A search path without what is relative: that would be looked for in the repository.
 fn absolute(path: &OsStr) -> OsString {
     env::join_paths(env::split_paths(path).filter(|path| path.is_absolute())).unwrap_or_default()
@@ -189,9 +244,7 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     use rustix::process::test_kill_process;
     use tempfile::TempDir;
@@ -206,8 +259,41 @@ mod tests {
         let program = directory.path().join("pretender");
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        // A repository whose head only git can tell.
+        fs::create_dir(directory.path().join(".git")).unwrap();
         let git = Git { program, ..Git::new(directory.path().to_owned(), LONG) };
         (directory, git)
+    }
+
+    #[test]
+    fn a_head_is_read_where_that_suffices() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        assert_eq!(Head::of(&inner), Head::Nowhere);
+        assert_eq!(Head::of(&directory.path().join("gone")), Head::Nowhere);
+        let git = directory.path().join(".git");
+        fs::create_dir(&git).unwrap();
+        assert_eq!(Head::of(&inner), Head::Elsewhere, "an empty repository");
+        let on = |branch: &str| Head::On(branch.to_owned());
+        for (head, expected) in [
+            ("ref: refs/heads/main\n", on("main")),
+            ("ref: refs/heads/topic/ü\n", on("topic/ü")),
+            ("ref: refs/heads/.invalid\n", Head::Elsewhere),
+            ("ref: refs/heads/two\nlines\n", Head::Elsewhere),
+            ("ref: refs/heads/cut", Head::Elsewhere),
+            ("ref: refs/remotes/origin/main\n", Head::Elsewhere),
+            ("0123456789012345678901234567890123456789\n", Head::Elsewhere),
+            ("", Head::Elsewhere),
+        ] {
+            fs::write(git.join("HEAD"), head).unwrap();
+            assert_eq!(Head::of(&inner), expected, "{head:?}");
+        }
+        fs::write(git.join("HEAD"), b"ref: refs/heads/\xff\n").unwrap();
+        assert_eq!(Head::of(&inner), Head::Elsewhere);
+        fs::remove_dir_all(&git).unwrap();
+        fs::write(&git, "gitdir: elsewhere\n").unwrap();
+        assert_eq!(Head::of(&inner), Head::Elsewhere, "a work tree");
     }
 
     #[tokio::test]
