@@ -155,6 +155,10 @@ impl Log {
         if is_open && !self.is_left_behind(id) {
             return Err(Fault::Refused(Error::TurnOpen));
         }
+        if !is_open {
+            // A seal of a turn that was not open says nothing of one that gets its id later.
+            self.left_behind.remove(id);
+        }
         if read::is_known(&self.conn, id, client_message_id.as_ref())? {
             return Err(Fault::Refused(Error::Repeated));
         }
