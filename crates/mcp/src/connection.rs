@@ -247,10 +247,9 @@ async fn greet<T: Transport<RoleClient> + 'static>(
     let me = Implementation::new("dispatch", env!("CARGO_PKG_VERSION"));
     let config = ClientConfig::new(ClientCapabilities::default(), me)
         .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE);
-    let running = serve_client(config, transport).await.map_err(|error| Refusal {
-        words: of_greeting(&error),
-        is_end: matches!(error, ClientInitializeError::ConnectionClosed(_)),
-    })?;
+    let running = serve_client(config, transport)
+        .await
+        .map_err(|error| Refusal { words: of_greeting(&error), is_end: has_ended(&error) })?;
     let listing = list::fetch(running.peer(), max_tools).await.map_err(|error| Refusal {
         words: format!("its tools cannot be read: {}", of_service(&error)),
         is_end: matches!(error, ServiceError::TransportClosed),
@@ -258,9 +257,21 @@ async fn greet<T: Transport<RoleClient> + 'static>(
     Ok((running, listing))
 }
 
+/// Whether the server has ended: it may do so before it was sent anything.
+fn has_ended(error: &ClientInitializeError) -> bool {
+    match error {
+        ClientInitializeError::ConnectionClosed(_) => true,
+        ClientInitializeError::TransportError { error, .. } => {
+            let error = error.error.downcast_ref::<std::io::Error>();
+            error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        }
+        _ => false,
+    }
+}
+
 fn of_greeting(error: &ClientInitializeError) -> String {
     match error {
-        ClientInitializeError::ConnectionClosed(_) => "it ended before it answered".to_owned(),
+        error if has_ended(error) => "it ended before it answered".to_owned(),
         ClientInitializeError::TransportError { error, .. } => {
             format!("it cannot be reached: {}", words(error))
         }
