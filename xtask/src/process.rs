@@ -77,6 +77,13 @@ pub(crate) fn need(what: &str, probe: Command, package: &str) -> Result<()> {
     apt(&["install", "--yes", "--quiet", "--no-install-recommends", package])
 }
 
+/// Makes sure of what the video codecs are built with.
+pub(crate) fn need_codecs() -> Result<()> {
+    need("A C++ compiler", program("c++", &["--version"]), "g++")?;
+    need("pkg-config", program("pkg-config", &["--version"]), "pkg-config")?;
+    need("libvpx", program("pkg-config", &["--exists", "vpx"]), "libvpx-dev")
+}
+
 fn is_root() -> Result<bool> {
     let id = program("id", &["-u"]).output().context("cannot ask `id -u` who runs this")?;
     Ok(id.stdout.trim_ascii() == b"0")

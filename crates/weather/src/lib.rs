@@ -1,5 +1,6 @@
 //! A model provider for tests and benchmarks: a real HTTP server that says what a script tells it to say, in good
-//! weather and in bad, and remembers what it was asked.
+//! weather and in bad, and remembers what it was asked. For what is not HTTP there are bad networks: [`udp`] loses
+//! packets, [`tcp`] stalls.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -23,6 +24,8 @@
 mod answer;
 mod reply;
 mod server;
+pub mod tcp;
+pub mod udp;
 
 pub use answer::{Answer, Flavour};
 pub use reply::Reply;

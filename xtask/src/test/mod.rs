@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::generate;
-use crate::process::{cargo, run as process, succeeds};
+use crate::process::{cargo, need_codecs, run as process, succeeds};
 
 struct Part {
     name: &'static str,
@@ -70,6 +70,7 @@ const PARTS: [Part; 12] = [
 /// Runs all parts, those of `--quick`, or those that are named; a failed part does not keep the later ones from running.
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let chosen = choose(args)?;
+    need_codecs()?;
     let mut rows = Vec::new();
     for part in &chosen {
         println!("\n=== {}: {} ===", part.name, part.about);
