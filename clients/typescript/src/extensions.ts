@@ -296,3 +296,240 @@ export interface ConversationDeletedMessage {
   /** Which. */
   readonly conversationId: string;
 }
+
+/** Body of `POST /v1/client/tokens`. Everything may be left out, and so may the body. */
+export interface ClientTokenRequest {
+  /** The models that it opens, at most 20. Absent, it opens all; empty, none. */
+  readonly allowedModels?: readonly string[];
+  /**
+   * The origins of pages that may use it, each `scheme://host` or `scheme://host:port`, at most 20. Absent, all may,
+   * and so may clients that are no page.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /** Bounds on what it opens. */
+  readonly constraints?: ClientTokenConstraints;
+  /** How long the token opens connections, in seconds: from 1 to 3600, and 60 if nothing is said. */
+  readonly expiresIn?: number;
+  /** Whatever the caller likes. It is taken, so that its clients work, and is not kept. */
+  readonly metadata?: { readonly [key: string]: unknown };
+}
+
+/** Bounds on what a client token opens. */
+export interface ClientTokenConstraints {
+  /** Of realtime sessions. */
+  readonly realtime?: RealtimeConstraints;
+}
+
+/** Bounds on the realtime sessions of a client token. */
+export interface RealtimeConstraints {
+  /** How long a connection may last, in seconds: at least 10. */
+  readonly maxSessionDuration?: number;
+}
+
+/** Answer of `POST /v1/client/tokens`. */
+export interface ClientTokenResponse {
+  /** The token: `ek_…`. It is shown this once. */
+  readonly apiKey: string;
+  /** When it opens nothing any more: ISO 8601, in UTC. What is open by then goes on. */
+  readonly expiresAt: string;
+  /** The bounds that were asked for. */
+  readonly constraints?: ClientTokenConstraints;
+  /** What it is limited to, if it is. */
+  readonly permissions?: ClientTokenPermissions;
+}
+
+/** What a client token is limited to. */
+export interface ClientTokenPermissions {
+  /** The models that it opens. */
+  readonly models?: readonly string[];
+  /** The origins of pages that may use it. */
+  readonly origins?: readonly string[];
+}
+
+/** Answer of status 422, as clients of the contract read it, and with the error as everywhere else. */
+export interface InvalidFieldsBody {
+  /** What is wrong, in a sentence. */
+  readonly error: string;
+  /** `invalid-request` or `invalid-json`. */
+  readonly code: string;
+  /** Each field that is wrong. */
+  readonly detail: readonly InvalidField[];
+}
+
+/** A field of a request that cannot be taken. */
+export interface InvalidField {
+  /** What kind of mistake it is: `json_invalid`, `type_error` or `value_error`. */
+  readonly type: string;
+  /** Where it is: `body`, and the names of fields. */
+  readonly loc: readonly string[];
+  /** What it has to be. */
+  readonly msg: string;
+}
+
+/** Answer of `GET /v1/sessions`. */
+export interface SessionListResponse {
+  /** The newest first. */
+  readonly sessions: readonly SessionReceipt[];
+}
+
+/** What a session cost: all its connections, whether or not anybody was listening when they ended. */
+export interface SessionReceipt {
+  /** The session. */
+  readonly session: string;
+  /** The id of the key that pays. */
+  readonly key: string;
+  /** In the order in which they were opened. A client that comes back opens another one. */
+  readonly connections: readonly ConnectionReceipt[];
+  /** The billed seconds of all connections. */
+  readonly seconds: number;
+  /** What they cost. */
+  readonly credits: string;
+  /** Whether no connection is open: then nothing more is charged, unless the client comes back. */
+  readonly settled: boolean;
+  /** Why the last connection ended. Absent while one is open. */
+  readonly reason?: string;
+}
+
+/** What a connection of a session cost. */
+export interface ConnectionReceipt {
+  /** The connection: the `session_id` that its client was told. */
+  readonly connection: string;
+  /** The model. */
+  readonly model: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly openedAt: number;
+  /** How many seconds are billed. */
+  readonly seconds: number;
+  /** What they cost. */
+  readonly credits: string;
+  /** Milliseconds since the Unix epoch. Absent while it is open. */
+  readonly endedAt?: number;
+  /** Why it ended. Absent while it is open. */
+  readonly reason?: string;
+}
+
+/** Answer of `GET /v1/realtime/models`. */
+export interface RealtimeModelsResponse {
+  /** By name. Empty where the server has no realtime sessions. */
+  readonly models: readonly RealtimeModel[];
+}
+
+/** A model of realtime sessions. */
+export interface RealtimeModel {
+  /** As sessions ask for it. */
+  readonly name: string;
+  /** Of its pictures, in pixels. */
+  readonly width: number;
+  /** Of its pictures, in pixels. */
+  readonly height: number;
+  /** The most pictures of it a second. */
+  readonly fps: number;
+  /** What a second of generation costs. */
+  readonly creditsPerSecond: string;
+}
+
+/**
+ * Answer of `GET /metrics/realtime`: what realtime sessions hold at this moment. When everybody has left, all but the
+ * tasks is 0.
+ */
+export interface RealtimeMetricsResponse {
+  /** Sessions, from their admission until they are settled. */
+  readonly sessions: number;
+  /** Media connections, to those who produce and those who watch, up or not yet. */
+  readonly connections: number;
+  /** Entries of the tables by which packets find their connection. */
+  readonly routes: number;
+  /** Tasks of the whole server: a few for itself, and some for each socket, media connection and turn. */
+  readonly tasks: number;
+}
+
+/** Whether a key can run out of credits. */
+export type KeyFunds =
+  /** It uses what was added to its balance. */
+  | "prepaid"
+  /** It never runs out: its balance says what it owes. */
+  | "unlimited";
+
+/** A key, without its secret. */
+export interface ApiKey {
+  /** Names it, and opens nothing. `local` is what is used by the keys of the configuration, or without any. */
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAt: number;
+  /** Whether it can run out. */
+  readonly funds: KeyFunds;
+  /** What was added, less what was charged. */
+  readonly balance: string;
+  /** How much of the balance is held for seconds in flight. */
+  readonly held: string;
+  /** Milliseconds since the Unix epoch, if it was revoked. */
+  readonly revokedAt?: number;
+}
+
+/** Answer of `GET /v1/keys`. */
+export interface KeyListResponse {
+  /** In the order in which they were made; revoked ones too. */
+  readonly keys: readonly ApiKey[];
+}
+
+/** Body of `POST /v1/keys`. Everything may be left out, and so may the body. */
+export interface CreateKeyRequest {
+  /** What its balance begins with; nothing if nothing is said. A number is taken as well. */
+  readonly credits?: string;
+  /** For people, at most 256 bytes. */
+  readonly name?: string;
+  /** Whether it never runs out. Not together with `credits`. */
+  readonly unlimited?: boolean;
+}
+
+/** Answer of `POST /v1/keys`. */
+export interface CreateKeyResponse {
+  /** The key. */
+  readonly key: ApiKey;
+  /** What its holder presents: `dsp_…`. It is shown this once, and the server keeps no copy. */
+  readonly secret: string;
+}
+
+/** Body of `POST /v1/keys/:id/credit`. */
+export interface CreditKeyRequest {
+  /** How much to add; below zero, how much to take off. A number is taken as well. */
+  readonly credits: string;
+  /** Names the deposit, in at most 256 bytes: sent again, it adds nothing. Without it, every call adds. */
+  readonly depositId?: string;
+  /** For people, at most 256 bytes. */
+  readonly note?: string;
+}
+
+/** Answer of `GET /v1/usage`. */
+export interface UsageResponse {
+  /** The first day, in UTC: `YYYY-MM-DD`. */
+  readonly from: string;
+  /** The last day. */
+  readonly to: string;
+  /** By day, key and model. */
+  readonly usage: readonly UsageRow[];
+}
+
+/** What a key used of a model on a day. */
+export interface UsageRow {
+  /** In UTC: `YYYY-MM-DD`. */
+  readonly day: string;
+  /** The id of the key that paid. */
+  readonly key: string;
+  /** The model; empty if nobody chose one. */
+  readonly model: string;
+  /** Billed seconds of generation. */
+  readonly seconds: number;
+  /** Steps of turns. */
+  readonly steps: number;
+  /** Tokens of prompts, those from a cache included. */
+  readonly inputTokens: number;
+  /** Tokens of prompts that were read from a cache. */
+  readonly cachedTokens: number;
+  /** Tokens that the model produced. */
+  readonly outputTokens: number;
+  /** What all that cost. */
+  readonly credits: string;
+}

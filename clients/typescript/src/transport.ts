@@ -21,12 +21,16 @@ export type ErrorCode =
   | "invalid-request"
   /** The body is larger than the configured limit. */
   | "body-too-large"
-  /** No route has that path, or not with that method. */
+  /** No route has that path, or not with that method; or there is nothing of that name. */
   | "not-found"
   /** The request named a host or came from an origin that this server does not answer. */
   | "forbidden-origin"
   /** The request brought no key, or a wrong one. */
   | "unauthorized"
+  /** The key is good, and what was asked for is the operator's alone. */
+  | "operator-only"
+  /** The key has no credits left. The name is that of the contract of realtime sessions. */
+  | "insufficient_credits"
   /** A turn is already running in that conversation. */
   | "turn-active"
   /** Another turn than the one that was meant is running, or none. */

@@ -8,7 +8,8 @@ use wire::ConversationId;
 
 use crate::client::Client;
 use crate::commands::{
-    chat, completions, config, control, list, metrics, models, queue, read, send, settings, whole,
+    chat, completions, config, control, keys, list, metrics, models, queue, read, send, sessions, settings,
+    usage, whole,
 };
 use crate::failure::Failure;
 use crate::serve;
@@ -23,7 +24,7 @@ pub(crate) const NAME: &str = "dispatch";
     version,
     arg_required_else_help = true,
     help_template = help_template(),
-    after_help = "Start a server with `dispatch serve`, then talk to it with `dispatch chat`. Ids of conversations can be\n\
+    after_help = "Start a server with `dispatch serve`, then talk to it with `dispatch chat`. Ids can be\n\
                   shortened to what makes them the only one. `dispatch COMMAND --help` has the options of a command;\n\
                   with --json it prints the server's own answer. Exit status: 0 done, 1 failed, 2 wrong usage, 130\n\
                   interrupted."
@@ -39,6 +40,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Conversations", &["list", "status", "open", "compact", "close", "delete"]),
     ("What a conversation goes by (without a value: show it)", &["title", "model", "effort", "cwd"]),
     ("Look behind it", &["metrics", "throughput", "warm", "mcp", "models"]),
+    ("Keys and what is used", &["keys", "usage", "sessions"]),
     ("Server", &["serve", "config", "completions"]),
 ];
 
@@ -86,6 +88,12 @@ enum Command {
     Mcp(Subject),
     /// List the models
     Models(models::Options),
+    /// Make, list and revoke keys, and add to their balances
+    Keys(keys::Options),
+    /// Show what was used, by day, key and model
+    Usage(usage::Options),
+    /// List realtime sessions, show what one cost, or end it
+    Sessions(sessions::Options),
     /// Show the server's configuration as it is in force, without keys
     Config(config::Options),
     /// Print a completion script for a shell
@@ -100,6 +108,9 @@ impl Command {
             Self::List(options) => Some(&options.connection),
             Self::Models(options) => Some(&options.connection),
             Self::Throughput(options) => Some(&options.connection),
+            Self::Keys(options) => Some(&options.connection),
+            Self::Usage(options) => Some(&options.connection),
+            Self::Sessions(options) => Some(&options.connection),
             Self::Send(send::Options { subject, .. })
             | Self::Read(read::Options { subject, .. })
             | Self::Queue(queue::Options { subject, .. })
@@ -151,6 +162,9 @@ impl Cli {
             Command::Warm(subject) => alone(control::warm(subject)),
             Command::Mcp(subject) => alone(whole::mcp(subject)),
             Command::Models(options) => alone(models::run(options)),
+            Command::Keys(options) => alone(keys::run(options)),
+            Command::Usage(options) => alone(usage::run(options)),
+            Command::Sessions(options) => alone(sessions::run(options)),
             Command::Config(options) => config::run(&options),
             Command::Completions(options) => completions::run(&options),
         }
@@ -195,15 +209,15 @@ fn alone(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<Exi
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Connection {
     /// The server; default: this machine, port BACKEND_PORT or 24203
-    #[arg(long, value_name = "URL", env = "DISPATCH_SERVER")]
+    #[arg(long, value_name = "URL", env = "DISPATCH_SERVER", global = true)]
     server: Option<String>,
 
     /// The key to the server, if it wants one
-    #[arg(long, value_name = "KEY", env = "DISPATCH_API_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "DISPATCH_API_KEY", hide_env_values = true, global = true)]
     api_key: Option<String>,
 
     /// Print JSON: one object a line
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) json: bool,
 }
 

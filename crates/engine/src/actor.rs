@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use kernel::{DoneReason, Message, Part as MessagePart, Start, Turn};
+use meter::{KeyId, Payer};
 use store::{BeginTurn, Begun, ClientMessage, Seal};
 use tokio::sync::{mpsc, oneshot};
 use wire::extension::{ImageChunk, WhenActive};
@@ -21,6 +22,7 @@ use crate::compaction::{self, Wanted};
 use crate::driver::{Driver, refusal};
 use crate::live::{Recorded, Watch};
 use crate::notice::{Notice, Part};
+use crate::payers::{self, Payers};
 use crate::prepare::{Choice, Prefix, Wishes, choose, prefix, shown};
 use crate::{
     Cancelled, Error, Options, Prompt, Queued, Sent, Shared, SharedHub, Started, Steer, now_ms, warming,
@@ -58,6 +60,8 @@ pub(crate) fn start(
             hub,
             commands,
             queue: Vec::new(),
+            payers: Payers::default(),
+            unable: Vec::new(),
             turn: None,
             closed: false,
             late: false,
@@ -79,6 +83,10 @@ pub(crate) struct Actor {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     /// What waits to be delivered, as the log has it.
     pub(crate) queue: Vec<QueuedMessage>,
+    /// Who pays for that.
+    payers: Payers,
+    /// Keys that were to begin a turn by themselves and could not: what they queued waits for somebody else.
+    unable: Vec<KeyId>,
     /// The turn in flight.
     turn: Option<TurnId>,
     /// Closed while something ran: it must not become idle when that ends.
@@ -140,6 +148,10 @@ impl Actor {
             Ok(queue) => self.queue = queue,
             Err(error) => tracing::error!(conversation = %self.id, "the queue cannot be read: {error}"),
         }
+        match Payers::of_queue(&self.shared, &self.id, &self.queue).await {
+            Ok(payers) => self.payers = payers,
+            Err(error) => tracing::error!(conversation = %self.id, "{error}"),
+        }
         loop {
             match self.commands.try_recv() {
                 Ok(command) => self.on_idle(command).await,
@@ -163,8 +175,8 @@ impl Actor {
                     return drop(reply.send(Err(Error::TurnMismatch)));
                 }
                 // What was left in the queue comes along, before it.
-                let Steer { text, client_message_id, watch, .. } = steer;
-                let prompt = Prompt { text, client_message_id, watch, ..Prompt::default() };
+                let Steer { text, client_message_id, payer, watch, expected_turn: _ } = steer;
+                let prompt = Prompt { text, client_message_id, payer, watch, ..Prompt::default() };
                 let carries = self.queue.clone();
                 self.converse(Beginning { prompt, carries, reply: Some(Reply::Queue(reply)) }).await;
             }
@@ -183,9 +195,12 @@ impl Actor {
         }
     }
 
-    /// A turn made of all that is queued.
-    fn carry(&self, prompt: Prompt) -> Beginning {
-        Beginning { prompt, carries: self.queue.clone(), reply: None }
+    /// A turn made of all that is queued, but for what those have queued who can begin none.
+    fn carry(&self, effort: Option<wire::ReasoningEffort>) -> Option<Beginning> {
+        let is_able = |message: &&QueuedMessage| !self.unable.contains(&self.payers.of(&message.id));
+        let carries: Vec<QueuedMessage> = self.queue.iter().filter(is_able).cloned().collect();
+        let payer = Some(self.payers.of(&carries.first()?.id));
+        Some(Beginning { prompt: Prompt { effort, payer, ..Prompt::default() }, carries, reply: None })
     }
 
     /// What is to run after something else ran.
@@ -199,8 +214,7 @@ impl Actor {
         if let Some(Waiting { prompt, replies }) = self.waiting.pop_front() {
             return Some(Beginning { prompt, carries: Vec::new(), reply: Some(Reply::Send(replies)) });
         }
-        (carry && !self.closed && !self.queue.is_empty())
-            .then(|| self.carry(Prompt { effort, ..Prompt::default() }))
+        if carry && !self.closed { self.carry(effort) } else { None }
     }
 
     /// Runs a turn, and further ones while the queue asks for them.
@@ -221,9 +235,15 @@ impl Actor {
                 // Clients of the first contract read the history between two turns.
                 tokio::time::sleep(Options::LEGACY_PAUSE).await;
             }
-            let Some((mut driver, mut turn)) = self.begin(beginning, reply).await else {
-                next = self.next_beginning(false, None);
-                continue;
+            let payer = beginning.prompt.payer.clone();
+            let (mut driver, mut turn) = match self.begin(beginning, reply).await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    let goes_on = !from_outside && is_refused(&error);
+                    self.unable.extend(payer.filter(|_| goes_on));
+                    next = self.next_beginning(goes_on, effort);
+                    continue;
+                }
             };
             if !self.waiting.is_empty() {
                 driver.stop(&mut turn);
@@ -235,6 +255,7 @@ impl Actor {
             let wanted = ended.reason != DoneReason::Aborted || self.late;
             next = self.next_beginning(ended.sealed && wanted, effort);
         }
+        self.unable.clear();
         let Some(ended) = last else { return };
         if self.closed {
             return;
@@ -284,8 +305,9 @@ impl Actor {
                         WhenActive::Reject => self.wait(prompt, reply),
                         WhenActive::Queue => self.queue_prompt(prompt, reply, true).await,
                         WhenActive::Interrupt => {
-                            self.wait(prompt, reply);
-                            return stopped("it was interrupted by a message");
+                            if self.interrupts(prompt, reply).await {
+                                return stopped("it was interrupted by a message");
+                            }
                         }
                     },
                     Some(Command::Queue { steer, reply }) => self.steer(steer, reply, true).await,
@@ -319,7 +341,7 @@ impl Actor {
     }
 
     /// Writes the prompt and makes the turn; says why not to whoever asked.
-    async fn begin(&mut self, beginning: Beginning, reply: Option<Reply>) -> Option<(Driver, Turn)> {
+    async fn begin(&mut self, beginning: Beginning, reply: Option<Reply>) -> Result<(Driver, Turn), Error> {
         let Beginning { mut prompt, carries, .. } = beginning;
         let watch = std::mem::take(&mut prompt.watch);
         let client_message_ids = message_ids(&prompt, &carries);
@@ -341,16 +363,18 @@ impl Actor {
                     reply.give(Ok(Started { turn_id: opened.turn_id.clone(), watcher }));
                 }
                 self.announce(ConversationStatus::Active);
-                Some(self.set_out(prompt.text, client_message_ids, opened).await)
+                Ok(self.set_out(prompt.text, client_message_ids, opened).await)
             }
             Err(error) => {
-                if error != Error::Store(store::Error::Repeated) {
+                if is_refused(&error) {
+                    tracing::info!(conversation = %self.id, "no turn begins: {error}");
+                } else if error != Error::Store(store::Error::Repeated) {
                     tracing::error!(conversation = %self.id, "no turn can begin: {error}");
                 }
                 if let Some(reply) = reply {
-                    reply.give(Err(error));
+                    reply.give(Err(error.clone()));
                 }
-                None
+                Err(error)
             }
         }
     }
@@ -363,28 +387,28 @@ impl Actor {
         let at = now_ms();
         let turn_id = new_turn_id(at);
         let carried: Vec<String> = carries.into_iter().map(|message| message.id).collect();
-        let begun = self
-            .shared
-            .store
-            .begin_turn(BeginTurn {
-                conversation: self.id.clone(),
-                turn: turn_id.clone(),
-                text: prompt.text.clone(),
-                images: images.clone(),
-                client_message_id: prompt.client_message_id.clone(),
-                carries: carried.clone(),
-                at,
-                // A model that nobody serves is not kept: the next message would fail as well.
-                model: prompt
-                    .model
-                    .as_ref()
-                    .filter(|_| choice.resolved.is_some())
-                    .and_then(|_| choice.model.clone()),
-                answered_by: choice.resolved.as_ref().and_then(|_| choice.model.clone()),
-                cwd: choice.new_cwd.clone(),
-            })
-            .await;
-        let begun = match begun {
+        let begin = BeginTurn {
+            conversation: self.id.clone(),
+            turn: turn_id.clone(),
+            text: prompt.text.clone(),
+            images: images.clone(),
+            client_message_id: prompt.client_message_id.clone(),
+            carries: carried.clone(),
+            at,
+            // A model that nobody serves is not kept: the next message would fail as well.
+            model: prompt
+                .model
+                .as_ref()
+                .filter(|_| choice.resolved.is_some())
+                .and_then(|_| choice.model.clone()),
+            answered_by: choice.resolved.as_ref().and_then(|_| choice.model.clone()),
+            cwd: choice.new_cwd.clone(),
+        };
+        let payer = Payer {
+            key: prompt.payer.clone().unwrap_or_else(KeyId::local),
+            price: payers::price(&self.shared, &choice),
+        };
+        let begun = match self.shared.store.begin_paid_turn(begin, payer).await {
             Ok(begun) => begun,
             Err(error) => {
                 self.shared.images.forget(&self.id, &images).await;
@@ -467,10 +491,24 @@ impl Actor {
                 self.queue_prompt(prompt, reply, stopped).await;
                 false
             }
-            WhenActive::Interrupt => {
-                self.wait(prompt, reply);
-                true
-            }
+            WhenActive::Interrupt => self.interrupts(prompt, reply).await,
+        }
+    }
+
+    /// Has a message take the place of what runs, if it can. Says whether that is to be stopped for it.
+    async fn interrupts(&mut self, prompt: Prompt, reply: SendReply) -> bool {
+        if let Err(error) = self.admit(prompt.payer.as_ref(), prompt.model.clone()).await {
+            let _ = reply.send(Err(error));
+            return false;
+        }
+        self.wait(prompt, reply);
+        true
+    }
+
+    async fn admit(&self, payer: Option<&KeyId>, model: Option<String>) -> Result<(), Error> {
+        match payer {
+            Some(key) => payers::admit(&self.shared, &self.id, key, model).await,
+            None => Ok(()),
         }
     }
 
@@ -504,7 +542,7 @@ impl Actor {
 
     async fn queue_prompt(&mut self, prompt: Prompt, reply: SendReply, late: bool) {
         let answer = if prompt.images.is_empty() {
-            self.enqueue(prompt.text, prompt.client_message_id, late).await
+            self.enqueue(prompt.text, prompt.client_message_id, prompt.payer, late).await
         } else {
             Err(Error::Invalid(
                 "a message with images cannot be queued: interrupt the turn, or wait".to_owned(),
@@ -522,7 +560,7 @@ impl Actor {
     ) {
         let meant = steer.expected_turn.is_none() || steer.expected_turn == self.turn;
         let answer = if meant {
-            self.enqueue(steer.text, steer.client_message_id, late)
+            self.enqueue(steer.text, steer.client_message_id, steer.payer, late)
                 .await
                 .map(|queue| Queued { started: None, queue })
         } else {
@@ -535,9 +573,14 @@ impl Actor {
         &mut self,
         text: String,
         client_message_id: Option<String>,
+        payer: Option<KeyId>,
         late: bool,
     ) -> Result<Vec<QueuedMessage>, Error> {
+        self.admit(payer.as_ref(), None).await?;
         let id = uuid::Uuid::new_v4().to_string();
+        if let Some(payer) = &payer {
+            self.payers.keep(&self.shared, &self.id, &self.queue, (&id, payer)).await?;
+        }
         let message = QueuedMessage { id, text, queued_at: now_ms(), client_message_id };
         match self.shared.store.enqueue(&self.id, message).await {
             Ok(queue) => {
@@ -677,6 +720,11 @@ struct Opened {
 fn message_ids(prompt: &Prompt, carries: &[QueuedMessage]) -> Vec<Option<String>> {
     let carried = carries.iter().map(|message| message.client_message_id.clone());
     carried.chain((!prompt.text.is_empty()).then(|| prompt.client_message_id.clone())).collect()
+}
+
+/// Whether the rules of the ledger allow no turn, as opposed to a failure.
+fn is_refused(error: &Error) -> bool {
+    matches!(error, Error::Store(store::Error::InsufficientCredits | store::Error::NoSuchKey))
 }
 
 fn new_turn_id(at: u64) -> TurnId {

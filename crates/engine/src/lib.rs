@@ -3,6 +3,10 @@
 //! An [`Engine`] finds or starts the actor of a conversation when something is wanted of it; the actor drives one turn
 //! after another and is gone when there is nothing to do, so that an idle conversation costs no memory. What a turn
 //! says goes into the log first and then onto the conversation's [`live`] stream, where any number of watchers read it.
+//!
+//! A turn has a payer, a key of the ledger, and is charged step by step. It is paid by whoever started it, also for the
+//! queued messages that it takes in; one that begins by itself, of what was queued, by whoever queued the first of it.
+//! Summaries and the warming of prompt caches are charged to nobody.
 
 mod actor;
 mod catalog;
@@ -13,6 +17,7 @@ mod images;
 pub mod live;
 mod notice;
 mod options;
+mod payers;
 mod prepare;
 mod reads;
 mod registry;
@@ -25,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kernel::{Tool, ToolSource};
+use meter::KeyId;
 use store::{Attribute, ClientMessage, Global, Setting, Store, StoredRow, Window};
 use tokio::sync::{broadcast, oneshot};
 use wire::extension::{ImageInput, Todo, WhenActive};
@@ -63,6 +69,8 @@ pub struct Prompt {
     pub client_message_id: Option<String>,
     /// What becomes of it while a turn runs. Where it is queued, only its text is.
     pub when_active: WhenActive,
+    /// Whose key pays for the turn; none: the key `local`.
+    pub payer: Option<KeyId>,
     /// How the turn is watched.
     pub watch: Watch,
 }
@@ -76,6 +84,9 @@ pub struct Steer {
     pub client_message_id: Option<String>,
     /// Only if this turn is running.
     pub expected_turn: Option<TurnId>,
+    /// Whose key pays for a turn that it starts; none: the key `local`. A turn that takes it in goes on at the expense of
+    /// whoever started it.
+    pub payer: Option<KeyId>,
     /// How the turn is watched that it starts, if it starts one.
     pub watch: Watch,
 }
@@ -232,7 +243,8 @@ impl Engine {
     /// Starts a turn, or does with the message what it wants while one runs. Where a turn is started, its prompt is in
     /// the log when this returns, and it runs to its end whoever watches.
     ///
-    /// A model that nobody serves is not an error here: the turn starts, says so, and ends.
+    /// A model that nobody serves is not an error here: the turn starts, says so, and ends. A key that has nothing left
+    /// for a model that costs something is one, and then nothing is done: no turn is begun or stopped, nothing queued.
     pub async fn send(&self, conversation: &ConversationId, prompt: Prompt) -> Result<Sent, Error> {
         // Said before anything else: a bad image does not interrupt a turn.
         self.shared.images.check(&prompt.images)?;

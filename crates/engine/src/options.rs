@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use meter::Price;
 
 use crate::live::Spill;
 
@@ -23,6 +26,8 @@ pub struct Options {
     /// Percent of the model's context window at which a conversation is compacted by itself, where it has no setting
     /// of its own; 0: never.
     pub compact_percent: u64,
+    /// What models cost, by their real names, `credential/model`. One that is not there is free.
+    pub prices: BTreeMap<String, Price>,
     /// How much of a live turn is kept in memory, and where the rest goes.
     pub spill: Spill,
     /// Whether clients of the first contract are served, which need a pause around the end of a turn.
@@ -46,6 +51,7 @@ impl Default for Options {
             system_prompt: None,
             protected: Vec::new(),
             compact_percent: 85,
+            prices: BTreeMap::new(),
             spill: Spill::default(),
             legacy_clients: false,
         }

@@ -2,25 +2,33 @@
 //!
 //! On loopback, a web page in the user's browser is the danger: it can send requests to local ports, and with a name
 //! that resolves to 127.0.0.1 it can read the answers. So `Host` must name loopback (or what is configured), and a
-//! request that says that it comes from a page must come from a local or a configured one. Off loopback, a key decides.
+//! request that says that it comes from a page must come from a local or a configured one. Off loopback, a key decides;
+//! whose key it is decides who pays.
+
+mod caller;
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, AUTHORIZATION, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use realtime::run::Credential;
+use store::Store;
 use wire::ErrorCode;
 
 use crate::answer::Refusal;
+use crate::signaling::Purpose;
 use crate::{App, Error, Settings, socket};
 
+pub(crate) use caller::{Caller, Unidentified, presented};
+
 /// Paths that need no key: they say nothing about anybody.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 9] = [
     "/",
     "/health",
     "/openapi.json",
@@ -29,7 +37,14 @@ const PUBLIC: [&str; 8] = [
     "/docs/websocket",
     "/docs/docs.css",
     "/docs/docs.js",
+    "/realtime",
 ];
+
+/// Where the files of the page at `/realtime` are.
+const PUBLIC_FOLDER: &str = "/realtime/";
+
+/// Where client tokens are made.
+const CLIENT_TOKENS: &str = "/v1/client/tokens";
 
 /// The rules of one port.
 pub(crate) struct Access {
@@ -87,65 +102,115 @@ impl Access {
         host.is_some() && page == host
     }
 
-    fn admits_key(&self, headers: &HeaderMap, uri: &Uri, upgrades: bool) -> bool {
-        if self.keys.is_empty() {
-            return true;
+    /// What a key means. Without configured keys, on loopback, any that is not the ledger's is as good as none.
+    pub(crate) fn credential<'k>(&self, given: &'k str) -> Credential<'k> {
+        if given.is_empty() {
+            return if self.keys.is_empty() { Credential::Operator } else { Credential::Missing };
         }
-        let bearer = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, key)| key.trim().to_owned());
-        // Browsers cannot give a WebSocket a header, nor an EventSource.
-        let query = (upgrades || is_event_stream(uri)).then(|| query_value(uri, "api_key")).flatten();
-        let Some(given) = bearer.or(query) else { return false };
+        let is_the_ledgers = given.starts_with("dsp_") || given.starts_with("ek_");
         // Every key is compared to its end, so that the time says nothing about how much of one was right.
-        self.keys.iter().fold(false, |found, key| same(key.as_bytes(), given.as_bytes()) | found)
+        let is_configured =
+            self.keys.iter().fold(false, |found, key| same(key.as_bytes(), given.as_bytes()) | found);
+        if is_configured || (self.keys.is_empty() && !is_the_ledgers) {
+            Credential::Operator
+        } else {
+            Credential::Secret(given)
+        }
     }
 
-    fn check(&self, headers: &HeaderMap, uri: &Uri, origin: Option<&str>) -> Result<(), Refusal> {
+    /// Whether the request may come from where it comes from.
+    fn check(&self, headers: &HeaderMap, uri: &Uri, origin: Option<&str>, door: Door) -> Result<(), Refusal> {
         if !self.admits_host(headers, uri) {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
+            return Err(Refusal::of(
                 ErrorCode::ForbiddenOrigin,
                 "this server listens on loopback and answers only to its names; configure allowed_hosts for another",
             ));
         }
-        if origin.is_some_and(|origin| !self.admits_origin(origin) && !Self::is_own_page(origin, headers)) {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
+        if origin.is_some_and(|origin| !self.admits_page(origin, door) && !Self::is_own_page(origin, headers))
+        {
+            return Err(Refusal::of(
                 ErrorCode::ForbiddenOrigin,
                 "pages of this origin may not use the server; configure allowed_origins",
             ));
         }
-        let upgrades = socket::is_upgrade(headers);
-        let public = is_public(uri.path()) && !upgrades;
-        if !public && !self.admits_key(headers, uri, upgrades) {
-            return Err(Refusal::new(
-                StatusCode::UNAUTHORIZED,
-                ErrorCode::Unauthorized,
-                "a key is required: Authorization: Bearer KEY (or ?api_key=KEY on a WebSocket and for /events)",
-            ));
-        }
         Ok(())
+    }
+
+    /// Whether a page of that origin may use what is behind that door. Where a key or a client token is demanded, it
+    /// says which pages are meant: see [`Door::Realtime`].
+    fn admits_page(&self, origin: &str, door: Door) -> bool {
+        self.admits_origin(origin) || (door == Door::Realtime && !self.keys.is_empty())
+    }
+
+    /// Who asks; nobody, where nobody has to be known.
+    async fn admit(
+        &self,
+        store: &dyn Store,
+        headers: &HeaderMap,
+        uri: &Uri,
+        origin: Option<&str>,
+    ) -> Result<Option<Caller>, Refusal> {
+        let upgrades = socket::is_upgrade(headers);
+        let door = Door::of(uri.path(), upgrades);
+        self.check(headers, uri, origin, door)?;
+        match door {
+            Door::Public | Door::Realtime => Ok(None),
+            Door::Key => {
+                // Browsers cannot give a WebSocket a header, nor an EventSource.
+                let in_query = upgrades || is_event_stream(uri);
+                let given = presented(headers, uri, in_query);
+                Ok(Some(self.identify(store, given.as_deref()).await?))
+            }
+        }
+    }
+}
+
+/// What a request meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    /// It needs no key.
+    Public,
+    /// It needs one.
+    Key,
+    /// It needs one, which is asked for further in, in the words of the realtime contract. Its clients are pages of any
+    /// origin, which bring a key or a client token that no other page has.
+    Realtime,
+}
+
+impl Door {
+    fn of(path: &str, upgrades: bool) -> Self {
+        let is_realtime = if upgrades { Purpose::of(path).is_some() } else { path == CLIENT_TOKENS };
+        if is_realtime {
+            Self::Realtime
+        } else if is_public(path) && !upgrades {
+            Self::Public
+        } else {
+            Self::Key
+        }
     }
 }
 
 /// Lets requests through or refuses them, and puts the headers of CORS on every answer.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok()).map(str::to_owned);
-    let named = origin.clone().filter(|origin| app.access.admits_origin(origin));
-    let checked = if request.method() == Method::OPTIONS && named.is_some() {
+    let door = Door::of(request.uri().path(), socket::is_upgrade(request.headers()));
+    let named = origin.clone().filter(|origin| app.access.admits_page(origin, door));
+    let mut response = if request.method() == Method::OPTIONS && named.is_some() {
         // A preflight never brings a key.
-        Ok(None)
+        StatusCode::NO_CONTENT.into_response()
     } else {
-        app.access.check(request.headers(), request.uri(), origin.as_deref()).map(|()| Some(request))
-    };
-    let mut response = match checked {
-        Ok(Some(request)) => next.run(request).await,
-        Ok(None) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => refusal.into_response(),
+        // Apart from the request, whose body cannot be shared while the ledger is asked.
+        let (mut parts, body) = request.into_parts();
+        let store = app.engine.store().as_ref();
+        match app.access.admit(store, &parts.headers, &parts.uri, origin.as_deref()).await {
+            Ok(caller) => {
+                if let Some(caller) = caller {
+                    parts.extensions.insert(caller);
+                }
+                next.run(Request::from_parts(parts, body)).await
+            }
+            Err(refusal) => refusal.into_response(),
+        }
     };
     let headers = response.headers_mut();
     headers.insert(VARY, HeaderValue::from_static("origin"));
@@ -157,7 +222,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         );
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("content-type, authorization, last-event-id, x-request-id"),
+            HeaderValue::from_static("content-type, authorization, x-api-key, last-event-id, x-request-id"),
         );
         headers.insert(
             ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -192,7 +257,7 @@ fn is_event_stream(uri: &Uri) -> bool {
 
 /// Whether a path needs no key, even where keys are configured.
 pub(crate) fn is_public(path: &str) -> bool {
-    PUBLIC.contains(&path)
+    PUBLIC.contains(&path) || path.starts_with(PUBLIC_FOLDER)
 }
 
 fn query_value(uri: &Uri, name: &str) -> Option<String> {
@@ -206,6 +271,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn access(settings: Settings) -> Access {
@@ -223,7 +290,9 @@ mod tests {
     fn verdict(access: &Access, pairs: &[(&str, &str)], uri: &str) -> Option<ErrorCode> {
         let headers = headers(pairs);
         let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap().to_owned());
-        access.check(&headers, &uri.parse().unwrap(), origin.as_deref()).err().map(|refusal| refusal.code)
+        let (store, uri) = (store::Memory::new(), uri.parse().unwrap());
+        let admitted = access.admit(&store, &headers, &uri, origin.as_deref());
+        admitted.now_or_never().unwrap().err().map(|refusal| refusal.code)
     }
 
     #[test]
@@ -291,6 +360,7 @@ mod tests {
         let refused = Some(ErrorCode::Unauthorized);
         assert_eq!(verdict(&access, &[("authorization", "Bearer second")], "/models"), None);
         assert_eq!(verdict(&access, &[("authorization", "bearer  first ")], "/models"), None);
+        assert_eq!(verdict(&access, &[("x-api-key", "second")], "/models"), None);
         assert_eq!(verdict(&access, &[], "/health"), None);
         assert_eq!(verdict(&access, &upgrade, "/any?api_key=first"), None);
         assert_eq!(verdict(&access, &[], "/conversations/c/events?api_key=first"), None);

@@ -36,7 +36,8 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
-        ErrorCode::ForbiddenOrigin => StatusCode::FORBIDDEN,
+        ErrorCode::InsufficientCredits => StatusCode::PAYMENT_REQUIRED,
+        ErrorCode::ForbiddenOrigin | ErrorCode::OperatorOnly => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::TurnActive
         | ErrorCode::TurnMismatch

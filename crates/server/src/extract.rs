@@ -14,6 +14,9 @@ pub(crate) struct Id(pub(crate) ConversationId);
 /// What a path names inside a conversation: its second parameter.
 pub(crate) struct Inner(pub(crate) String);
 
+/// What a path names that is no conversation: its first parameter.
+pub(crate) struct Named(pub(crate) String);
+
 /// The query. Parameters that are not known are ignored.
 pub(crate) struct Query<T>(pub(crate) T);
 
@@ -30,6 +33,14 @@ impl FromRequestParts<App> for Inner {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
         Ok(Self(parameter(parts, app, 1).await?))
+    }
+}
+
+impl FromRequestParts<App> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        Ok(Self(parameter(parts, app, 0).await?))
     }
 }
 

@@ -7,6 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
 use engine::live::{After, Audience, Watch};
 use engine::{Prompt, Steer};
+use meter::KeyId;
 use serde_json::{Map, Value};
 use wire::extension::{ImageInput, WhenActive};
 use wire::{ConversationId, ErrorCode, ReasoningEffort, TurnId};
@@ -21,11 +22,28 @@ pub(crate) type Fields = Map<String, Value>;
 
 /// A request body that is a JSON object.
 pub(crate) async fn object(body: Body, limit: usize) -> Result<Fields, Refusal> {
+    parsed(&bytes(body, limit).await?)
+}
+
+fn parsed(body: &[u8]) -> Result<Fields, Refusal> {
     let json = |message: &str| Refusal::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidJson, message);
-    match serde_json::from_slice(&bytes(body, limit).await?) {
+    match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(json("The body must be a JSON object")),
         Err(_) => Err(json("Invalid JSON body")),
+    }
+}
+
+/// A request body that is a JSON object, or is empty, which is an object without fields.
+pub(crate) async fn optional_object(body: Body, limit: usize) -> Result<Fields, Refusal> {
+    fields(&bytes(body, limit).await?)
+}
+
+/// The fields of a body that may be empty.
+pub(crate) fn fields(body: &[u8]) -> Result<Fields, Refusal> {
+    match body.is_empty() {
+        true => Ok(Fields::new()),
+        false => parsed(body),
     }
 }
 
@@ -34,7 +52,8 @@ pub(crate) async fn lenient_object(body: Body, limit: usize) -> Result<Fields, R
     Ok(serde_json::from_slice(&bytes(body, limit).await?).unwrap_or_default())
 }
 
-async fn bytes(body: Body, limit: usize) -> Result<axum::body::Bytes, Refusal> {
+/// A request body, up to a limit.
+pub(crate) async fn bytes(body: Body, limit: usize) -> Result<axum::body::Bytes, Refusal> {
     to_bytes(body, limit).await.map_err(|_| {
         let message = format!("the body is larger than {limit} bytes, or its connection broke");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::BodyTooLarge, message)
@@ -53,7 +72,7 @@ pub(crate) fn mint() -> ConversationId {
 
 /// The fields of `POST /chat` and of `chat.send`. A conversation id that is absent, empty or no string means a new
 /// conversation.
-pub(crate) fn chat(fields: &Fields) -> Result<(ConversationId, Prompt), Refusal> {
+pub(crate) fn chat(fields: &Fields, payer: KeyId) -> Result<(ConversationId, Prompt), Refusal> {
     let id = match fields.get("conversationId") {
         Some(Value::String(id)) if !id.is_empty() => conversation_id(id)?,
         _ => mint(),
@@ -66,17 +85,19 @@ pub(crate) fn chat(fields: &Fields) -> Result<(ConversationId, Prompt), Refusal>
         effort: fields.get("reasoningEffort").map(effort).transpose()?,
         client_message_id: client_message_id(fields)?,
         when_active: when_active(fields)?,
+        payer: Some(payer),
         watch: watch(fields)?,
     };
     Ok((id, prompt))
 }
 
 /// The fields of `POST /conversations/:id/queue` and of `chat.queue`, without the conversation.
-pub(crate) fn steer(fields: &Fields) -> Result<Steer, Refusal> {
+pub(crate) fn steer(fields: &Fields, payer: KeyId) -> Result<Steer, Refusal> {
     Ok(Steer {
         text: text(fields, "text")?,
         client_message_id: client_message_id(fields)?,
         expected_turn: named(fields, "expectedTurnId")?.map(TurnId::new),
+        payer: Some(payer),
         watch: watch(fields)?,
     })
 }
@@ -140,7 +161,7 @@ fn number(fields: &Fields, name: &str) -> Result<Option<u64>, Refusal> {
 }
 
 /// A field that may be absent, and is a string with something in it otherwise.
-fn named(fields: &Fields, name: &str) -> Result<Option<String>, Refusal> {
+pub(crate) fn named(fields: &Fields, name: &str) -> Result<Option<String>, Refusal> {
     match string(fields, name)? {
         Some(value) if value.is_empty() => {
             Err(Refusal::invalid(format!("`{name}` must not be empty; leave it out instead")))

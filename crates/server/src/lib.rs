@@ -14,8 +14,11 @@ mod extract;
 pub mod fuzzing;
 mod history;
 mod input;
+mod listener;
 mod openapi;
 mod routes;
+mod secret;
+mod signaling;
 mod socket;
 mod surfaces;
 
@@ -26,7 +29,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use engine::Engine;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use wire::extension::McpServerInfo;
 
 use access::Access;
+use listener::{Door, Heard};
 
 pub use surfaces::Extension;
 
@@ -85,6 +88,8 @@ impl Default for Settings {
 pub struct Parts {
     /// Where the state of MCP servers comes from. None: no conversation has any.
     pub mcp: Option<Arc<dyn McpStatus>>,
+    /// Realtime sessions. None: there are none.
+    pub realtime: Option<realtime::run::Realtime>,
     /// What the server is made of, for the surface that shows it.
     pub extensions: Vec<Extension>,
 }
@@ -122,8 +127,8 @@ pub enum Error {
 
 /// A server that listens and does not answer yet.
 pub struct Server {
-    http: (TcpListener, Router),
-    ws: Option<(TcpListener, Router)>,
+    http: (Door, Router),
+    ws: Option<(Door, Router)>,
     closing: CancellationToken,
 }
 
@@ -165,9 +170,10 @@ impl Server {
                 closing: closing.clone(),
             })
         };
-        let http = (listen(settings.http).await?, routes::http(app(settings.http)?));
+        let http = listen(settings.http).await?;
+        let http = (Door::new(http, parts.realtime.clone()), routes::http(app(settings.http)?));
         let ws = match settings.ws {
-            Some(address) => Some((listen(address).await?, routes::ws_only(app(address)?))),
+            Some(address) => Some((Door::new(listen(address).await?, None), routes::ws_only(app(address)?))),
             None => None,
         };
         Ok(Self { http, ws, closing })
@@ -175,12 +181,12 @@ impl Server {
 
     /// Where HTTP listens; the port is the real one when 0 was asked for.
     pub fn http_addr(&self) -> Option<SocketAddr> {
-        self.http.0.local_addr().ok()
+        self.http.0.address()
     }
 
     /// Where the separate WebSocket port listens.
     pub fn ws_addr(&self) -> Option<SocketAddr> {
-        self.ws.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        self.ws.as_ref().and_then(|(door, _)| door.address())
     }
 
     /// Answers until `shutdown` is ready; then accepts nothing more, closes sockets, and gives what is open some seconds.
@@ -212,11 +218,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| Error::Bind { address, error })
 }
 
-async fn serve((listener, router): (TcpListener, Router), closing: CancellationToken) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!("TCP_NODELAY cannot be set: {error}");
-        }
-    });
-    axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await
+async fn serve((door, router): (Door, Router), closing: CancellationToken) -> std::io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<Heard>();
+    axum::serve(door, service).with_graceful_shutdown(closing.cancelled_owned()).await
 }

@@ -140,19 +140,23 @@ async fn a_newer_client_gets_no_replay_that_it_did_not_ask_for() {
 #[tokio::test]
 async fn the_end_of_a_turn_keeps_its_distance_from_reads_of_the_history() {
     let (world, http) = legacy().await;
+    let gate = Arc::new(Notify::new());
+    world.plays(vec![vec![text("an answer"), Play::Gate(gate.clone()), stop()]]);
     let mut old = socket(http).await;
     old.send(send("c", "go")).await;
-    // A model that answers at once: the page reads the history while the turn is already over.
     assert_eq!(old.next().await["event"]["type"], "turn-start");
     let url = format!("http://{http}/conversations/c?sinceSeq=0");
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    // From before the read: the server's pause begins after this, however late the answer is seen here.
+    let before = Instant::now();
     let history: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
-    let read = Instant::now();
     assert_eq!(history, json!({ "chunks": [], "latestSeq": 0 }), "the turn is not over for it yet");
+    // The model is done right after the read.
+    gate.notify_one();
     let rest = frames(&mut old).await;
     assert_eq!(rest.last().unwrap()["event"]["type"], "turn-sealed");
-    assert!(read.elapsed() >= Duration::from_millis(140), "sealed {:?} after the read", read.elapsed());
+    assert!(before.elapsed() >= Options::LEGACY_PAUSE, "sealed {:?} after the read", before.elapsed());
     let history: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
     assert_eq!(history["latestSeq"], 2);
     // Nobody else pays for it.

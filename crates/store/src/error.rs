@@ -1,3 +1,4 @@
+use meter::Refusal;
 use wire::ErrorCode;
 
 /// Why the log could not do something.
@@ -44,6 +45,15 @@ pub enum Error {
     /// The client's id of a message was used before in the conversation: see [`crate::Store::client_message`].
     #[error("the message with this client id was taken in before")]
     Repeated,
+    /// The key has nothing left, or less than the next second costs.
+    #[error("insufficient credits")]
+    InsufficientCredits,
+    /// There is no key of that id, or it was revoked.
+    #[error("there is no such key, or it was revoked")]
+    NoSuchKey,
+    /// The session or the connection has ended.
+    #[error("the session has ended")]
+    SessionEnded,
     /// The store has been shut down.
     #[error("the log is closed")]
     Closed,
@@ -55,10 +65,32 @@ impl Error {
         match self {
             Self::TurnOpen => ErrorCode::TurnActive,
             Self::Closed => ErrorCode::ShuttingDown,
+            Self::InsufficientCredits => ErrorCode::InsufficientCredits,
+            Self::NoSuchKey => ErrorCode::Unauthorized,
+            Self::SessionEnded => ErrorCode::NotFound,
             Self::Repeated | Self::Misfit(_) | Self::NotOpen(_) => ErrorCode::Internal,
             Self::Locked { .. } | Self::Newer { .. } | Self::Full(_) | Self::Io(_) | Self::Corrupt(_) => {
                 ErrorCode::StoreFailed
             }
+        }
+    }
+
+    /// What the rules of the meter have refused, where that is why; none if the write failed, or does not fit.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::InsufficientCredits => Some(Refusal::InsufficientCredits),
+            Self::NoSuchKey => Some(Refusal::Revoked),
+            Self::SessionEnded => Some(Refusal::Ended),
+            Self::Locked { .. }
+            | Self::Newer { .. }
+            | Self::Full(_)
+            | Self::Io(_)
+            | Self::Corrupt(_)
+            | Self::TurnOpen
+            | Self::NotOpen(_)
+            | Self::Misfit(_)
+            | Self::Repeated
+            | Self::Closed => None,
         }
     }
 }

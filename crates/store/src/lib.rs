@@ -1,5 +1,5 @@
 //! The durable conversation log: one trait, [`Store`], with an embedded SQLite implementation ([`Sqlite`]) and one
-//! in memory ([`Memory`]) for tests.
+//! in memory ([`Memory`]) for tests. The [`Ledger`] of what was used is in the same store.
 //!
 //! What is promised, and by whom it is kept:
 //!
@@ -17,6 +17,7 @@
 
 mod compaction;
 mod error;
+mod ledger;
 mod memory;
 mod open_turn;
 mod sqlite;
@@ -35,6 +36,7 @@ use wire::{
 };
 
 pub use error::Error;
+pub use ledger::{Deposit, Ledger, NewKey, OpenConnection, Resumable, SessionPrompt};
 pub use memory::Memory;
 pub use sqlite::Sqlite;
 
@@ -172,11 +174,14 @@ pub enum Attribute {
     SystemPrompt,
     /// Its list of tasks.
     Todos,
+    /// Who pays for what is queued.
+    QueuePayers,
 }
 
 impl Attribute {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::CompactPercent, Self::CacheWarming, Self::SystemPrompt, Self::Todos];
+    pub const ALL: [Self; 5] =
+        [Self::CompactPercent, Self::CacheWarming, Self::SystemPrompt, Self::Todos, Self::QueuePayers];
 
     /// The name in the log.
     pub fn as_str(self) -> &'static str {
@@ -185,6 +190,7 @@ impl Attribute {
             Self::CacheWarming => "cache-warming",
             Self::SystemPrompt => "system-prompt",
             Self::Todos => "todos",
+            Self::QueuePayers => "queue-payers",
         }
     }
 }
@@ -264,7 +270,7 @@ pub struct Recovery {
 ///
 /// Every method may be called from any task at any time. Writes of one conversation take effect in the order in
 /// which the methods were called. A write that fails changes nothing.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Ledger + Send + Sync + 'static {
     /// Opens a turn and writes its prompt. Refused with [`Error::TurnOpen`] while another one is open, unless that
     /// one was left behind by a seal that failed: then it is sealed first, as at a start-up.
     ///

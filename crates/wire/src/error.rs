@@ -49,12 +49,16 @@ codes! {
     InvalidRequest = "invalid-request",
     /// The body is larger than the configured limit.
     BodyTooLarge = "body-too-large",
-    /// No route has that path, or not with that method.
+    /// No route has that path, or not with that method; or there is nothing of that name.
     NotFound = "not-found",
     /// The request named a host or came from an origin that this server does not answer.
     ForbiddenOrigin = "forbidden-origin",
     /// The request brought no key, or a wrong one.
     Unauthorized = "unauthorized",
+    /// The key is good, and what was asked for is the operator's alone.
+    OperatorOnly = "operator-only",
+    /// The key has no credits left. The name is that of the contract of realtime sessions.
+    InsufficientCredits = "insufficient_credits",
     /// A turn is already running in that conversation.
     TurnActive = "turn-active",
     /// Another turn than the one that was meant is running, or none.

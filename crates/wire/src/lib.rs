@@ -2,7 +2,8 @@
 //!
 //! [`conversation`], [`event`], [`usage`], [`queue`] and [`lifecycle`] are the contract `@dispatch/wire`
 //! 0.11.0; [`transport`] and [`surface`] are the messages that carry it over HTTP and WebSocket.
-//! [`extension`] is what goes beyond that contract and reaches only clients that ask for it.
+//! [`extension`] is what goes beyond that contract and reaches only clients that ask for it. [`account`] is keys, client
+//! tokens, sessions and usage over HTTP, and [`realtime`] the messages of a session.
 //!
 //! Three rules hold for every type here:
 //!
@@ -13,6 +14,7 @@
 //! The TypeScript of `clients/typescript/src` and the JSON Schema of `schema/` are generated from these types
 //! (`cargo xtask generate`); both are checked in, so that a change to the wire is a diff that a reviewer sees.
 
+pub mod account;
 pub mod conversation;
 pub mod error;
 pub mod event;
@@ -20,6 +22,7 @@ pub mod extension;
 pub mod id;
 pub mod lifecycle;
 pub mod queue;
+pub mod realtime;
 mod relay;
 pub mod surface;
 pub mod transport;

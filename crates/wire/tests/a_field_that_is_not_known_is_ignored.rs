@@ -10,7 +10,7 @@ fn grow(json: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 match name.as_str() {
-                    "input" | "payload" => {}
+                    "input" | "payload" | "metadata" => {}
                     "modelInfo" => value.as_object_mut().unwrap().values_mut().for_each(grow),
                     _ => grow(value),
                 }

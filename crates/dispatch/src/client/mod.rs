@@ -1,5 +1,6 @@
 //! A server, seen from a client.
 
+mod account;
 mod error;
 mod events;
 mod message;

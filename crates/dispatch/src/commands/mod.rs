@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod control;
 mod image;
+pub(crate) mod keys;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod models;
@@ -12,8 +13,10 @@ mod prompt;
 pub(crate) mod queue;
 pub(crate) mod read;
 pub(crate) mod send;
+pub(crate) mod sessions;
 pub(crate) mod settings;
 mod turn;
+pub(crate) mod usage;
 pub(crate) mod whole;
 
 use std::io::Write;

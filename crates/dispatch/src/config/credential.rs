@@ -320,6 +320,9 @@ fn host_and_path(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-fn without_keys<S: serde::Serializer>(url: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn without_keys<S: serde::Serializer>(
+    url: &Option<String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     url.as_deref().map(host_and_path).serialize(serializer)
 }

@@ -10,7 +10,7 @@ const PREFIX: &str = "DISPATCH_";
 const OTHERS: [&str; 3] = ["DISPATCH_API_KEY", "DISPATCH_CONFIG", "DISPATCH_SERVER"];
 
 /// The keys that a variable can set; those of credentials come after `DISPATCH_CREDENTIALS__NAME__`.
-pub(super) const KEYS: [&str; 38] = [
+pub(super) const KEYS: [&str; 48] = [
     "http",
     "ws",
     "data",
@@ -49,6 +49,16 @@ pub(super) const KEYS: [&str; 38] = [
     "mcp.patience",
     "mcp.call_timeout",
     "mcp.idle_timeout",
+    "realtime.enabled",
+    "realtime.udp",
+    "realtime.public_addresses",
+    "realtime.max_sessions",
+    "realtime.max_sessions_per_key",
+    "realtime.models",
+    "metering.prices",
+    "metering.export_file",
+    "metering.webhook_url",
+    "metering.webhook_secret_env",
 ];
 
 /// The variables of a process. One that is empty counts as not set.

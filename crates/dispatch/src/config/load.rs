@@ -270,6 +270,14 @@ fn check(
         }
         served("model_aliases", model)?;
     }
+    for model in config.metering.prices.keys() {
+        served("metering.prices", model)?;
+    }
+    let realtime = config.realtime.check(config.http.0).map_err(|mistake| ("realtime", mistake));
+    let metering = config.metering.check(environment).map_err(|mistake| ("metering", mistake));
+    realtime
+        .and(metering)
+        .map_err(|(table, (key, message))| Mistake::new(format!("{table}.{key}"), message))?;
     if config.limits.compact_percent > 100 {
         let message = format!("`{}` is more than 100 percent", config.limits.compact_percent);
         return Err(Mistake::new("limits.compact_percent", message));

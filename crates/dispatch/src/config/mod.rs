@@ -5,6 +5,8 @@
 mod credential;
 mod environment;
 mod load;
+mod metering;
+mod realtime;
 mod value;
 
 #[cfg(test)]
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use credential::Credential;
 pub(crate) use environment::Environment;
 pub(crate) use load::{Error, Loaded, load};
+pub(crate) use metering::Metering;
+pub(crate) use realtime::Realtime;
 pub(crate) use value::{Address, Key, Period, SecondPort, Size};
 
 /// The port that serves HTTP when nothing else is said.
@@ -63,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) tools: Tools,
     pub(crate) mcp: Mcp,
+    pub(crate) realtime: Realtime,
+    pub(crate) metering: Metering,
     pub(crate) credentials: Vec<Credential>,
 }
 
@@ -84,6 +90,8 @@ impl Default for Config {
             limits: Limits::default(),
             tools: Tools::default(),
             mcp: Mcp::default(),
+            realtime: Realtime::default(),
+            metering: Metering::default(),
             credentials: Vec::new(),
         }
     }

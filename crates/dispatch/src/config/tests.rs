@@ -52,6 +52,17 @@ fn the_example_says_what_the_defaults_are() {
         system_prompt: Some("You work in [prompt:cwd]. [file:AGENTS.md]".to_owned()),
         mcp: Mcp { file: Some("mcp.json".into()), ..Mcp::default() },
         auth: Auth { api_key_env: Some("CHAT_KEY".to_owned()), ..Auth::default() },
+        realtime: Realtime {
+            udp: Some(["0.0.0.0:24204", "[::]:24204"].map(|address| address.parse().unwrap()).to_vec()),
+            models: vec!["mirage=restyle 1280x704@25 0.02".parse().unwrap()],
+            ..Realtime::default()
+        },
+        metering: Metering {
+            prices: BTreeMap::from([("anthropic/claude-sonnet-4-5".to_owned(), "3/15/0.3".parse().unwrap())]),
+            export_file: Some("/var/lib/dispatch/usage.ndjson".into()),
+            webhook_url: Some("https://billing.example.org/usage".to_owned()),
+            webhook_secret_env: Some("BILLING_SECRET".to_owned()),
+        },
         tools: Tools {
             enabled: Some(["read_file", "write_file", "edit_file", "run_shell"].map(str::to_owned).to_vec()),
             ..Tools::default()
@@ -91,7 +102,8 @@ fn the_example_says_what_the_defaults_are() {
         ],
         ..Config::default()
     };
-    let variables = [("CHAT_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("LOCAL_KEY", "k")];
+    let variables =
+        [("CHAT_KEY", "k"), ("ANTHROPIC_API_KEY", "k"), ("LOCAL_KEY", "k"), ("BILLING_SECRET", "k")];
     let loaded = read(&example(), &variables).unwrap();
     assert_eq!(loaded.config, expected);
     assert_eq!(loaded.warnings, Vec::<String>::new());
@@ -146,6 +158,20 @@ fn every_key_is_in_the_example_with_its_variable() {
             set_env: BTreeMap::new(),
         },
         mcp: Mcp { file: Some("f".into()), ..Mcp::default() },
+        realtime: Realtime {
+            enabled: true,
+            udp: Some(Vec::new()),
+            public_addresses: Vec::new(),
+            max_sessions: 1,
+            max_sessions_per_key: 1,
+            models: Vec::new(),
+        },
+        metering: Metering {
+            prices: BTreeMap::new(),
+            export_file: Some("f".into()),
+            webhook_url: Some("http://h".to_owned()),
+            webhook_secret_env: Some("K".to_owned()),
+        },
         credentials: Vec::new(),
     };
     let credential = Credential {
@@ -168,7 +194,9 @@ fn every_key_is_in_the_example_with_its_variable() {
         for (key, value) in table {
             let path = format!("{prefix}{key}");
             match value {
-                Value::Table(table) if path != "tools.set_env" && path != "model_aliases" => {
+                Value::Table(table)
+                    if !["tools.set_env", "model_aliases", "metering.prices"].contains(&&*path) =>
+                {
                     leaves(table, &format!("{path}."), found)
                 }
                 _ => drop(found.insert(path)),
@@ -269,6 +297,57 @@ fn variables_win_over_the_file() {
 }
 
 #[test]
+fn variables_say_what_is_charged_and_which_sessions_there_are() {
+    let file = "[realtime]\nmax_sessions = 3\n[[realtime.models]]\nname = 'theirs'\n\
+                [metering]\nprices = { 'demo/demo' = { input = 1, output = '2.5' } }\n";
+    let of_file = config(file, &[]);
+    assert_eq!(of_file.realtime.models, ["theirs".parse().unwrap()]);
+    assert_eq!(of_file.metering.prices["demo/demo"], "1/2.5".parse().unwrap());
+    let variables = [
+        ("DISPATCH_REALTIME__ENABLED", "false"),
+        ("DISPATCH_REALTIME__UDP", "127.0.0.1:0, [::1]:0"),
+        ("DISPATCH_REALTIME__PUBLIC_ADDRESSES", "192.0.2.7,2001:db8::7"),
+        ("DISPATCH_REALTIME__MODELS", "mirage=0.02, mine=passthrough 640x360@30"),
+        ("DISPATCH_METERING__PRICES", "demo/demo=3/15/0.3, demo/x=1/2"),
+        ("DISPATCH_METERING__EXPORT_FILE", "out/usage.ndjson"),
+        ("DISPATCH_METERING__WEBHOOK_URL", "http://u:hush@127.0.0.1:9/usage?key=hush"),
+        ("DISPATCH_METERING__WEBHOOK_SECRET_ENV", "BILLING"),
+        ("BILLING", "hush"),
+    ];
+    let expected = Config {
+        realtime: Realtime {
+            enabled: false,
+            udp: Some(["127.0.0.1:0", "[::1]:0"].map(|address| address.parse().unwrap()).to_vec()),
+            public_addresses: ["192.0.2.7", "2001:db8::7"]
+                .map(|address| value::Listed(address.parse().unwrap()))
+                .to_vec(),
+            max_sessions: 3,
+            models: ["mirage=restyle 1280x704@25 0.02", "mine=passthrough 640x360@30 0"]
+                .map(|model| model.parse().unwrap())
+                .to_vec(),
+            ..Realtime::default()
+        },
+        metering: Metering {
+            prices: BTreeMap::from([
+                ("demo/demo".to_owned(), "3/15/0.3".parse().unwrap()),
+                ("demo/x".to_owned(), "1/2".parse().unwrap()),
+            ]),
+            export_file: Some("out/usage.ndjson".into()),
+            webhook_url: Some("http://u:hush@127.0.0.1:9/usage?key=hush".to_owned()),
+            webhook_secret_env: Some("BILLING".to_owned()),
+        },
+        credentials: vec![Credential::demo()],
+        ..Config::default()
+    };
+    let config = config(file, &variables);
+    assert_eq!(config, expected);
+    let shown = toml::to_string(&config).unwrap();
+    assert!(!shown.contains("hush"), "{shown}");
+    let read_again: Config = toml::from_str(&shown).unwrap();
+    assert_eq!((read_again.realtime, read_again.metering.prices), (config.realtime, config.metering.prices));
+}
+
+#[test]
 fn the_contracts_variable_sets_the_port_where_nothing_else_does() {
     assert_eq!(config("", &[("BACKEND_PORT", "3000")]).http, Address::local(3000));
     assert_eq!(config("http = 4000", &[("BACKEND_PORT", "3000")]).http, Address::local(4000));
@@ -337,7 +416,7 @@ fn a_mistake_names_its_place_and_what_is_allowed() {
             "htpp = 1\n",
             "dispatch.toml, line 1, key `htpp`: unknown field `htpp`, expected one of `http`, `ws`, `data`, `cwd`, \
              `default_model`, `model_aliases`, `system_prompt`, `legacy_clients`, `log`, `allowed_origins`, \
-             `allowed_hosts`, `auth`, `limits`, `tools`, `mcp`, `credentials`",
+             `allowed_hosts`, `auth`, `limits`, `tools`, `mcp`, `realtime`, `metering`, `credentials`",
         ),
         (
             "\n[auth]\nkeys = []\n",
@@ -414,6 +493,78 @@ fn a_mistake_names_its_place_and_what_is_allowed() {
             "[limits]\nsteps = -1\n",
             "dispatch.toml, line 2, key `limits.steps`: `-1`: not a whole number, or too large; write 0, 1, 2 or more",
         ),
+        (
+            "[realtime]\nudp = ['0.0.0.0:1', '127.0.0.1:1']\n",
+            "dispatch.toml, key `realtime.udp`: more than one address of IPv4, or of IPv6",
+        ),
+        (
+            "[realtime]\nudp = []\n",
+            "dispatch.toml, key `realtime.udp`: media has to arrive somewhere; write `enabled = false` for no realtime \
+             sessions",
+        ),
+        (
+            "[realtime]\npublic_addresses = ['example.org']\n",
+            "dispatch.toml, line 2, key `realtime.public_addresses[0]`: `example.org`: invalid IP address syntax",
+        ),
+        (
+            "[realtime]\nmax_sessions_per_key = 0\n",
+            "dispatch.toml, key `realtime.max_sessions_per_key`: 0 would let nobody in; write `enabled = false` for no \
+             realtime sessions",
+        ),
+        (
+            "[[realtime.models]]\nname = 'a'\nwidth = 641\n",
+            "dispatch.toml, key `realtime.models`: `a`: `width` is an even number from 16 to 4096, not 641",
+        ),
+        (
+            "[[realtime.models]]\nname = 'a'\nfps = 0\n",
+            "dispatch.toml, key `realtime.models`: `a`: `fps` is from 1 to 120, not 0",
+        ),
+        (
+            "[[realtime.models]]\nname = 'a b'\n",
+            "dispatch.toml, key `realtime.models`: `a b`: cannot name a model: no white space, not empty",
+        ),
+        (
+            "[[realtime.models]]\nname = 'a'\n[[realtime.models]]\nname = 'a'\n",
+            "dispatch.toml, key `realtime.models`: `a` occurs twice",
+        ),
+        (
+            "[[realtime.models]]\nname = 'a'\ngenerator = 'dream'\n",
+            "dispatch.toml, line 3, key `realtime.models[0].generator`: unknown variant `dream`, expected `passthrough` \
+             or `restyle`",
+        ),
+        (
+            "[[realtime.models]]\nname = 'a'\ncredits_per_second = -1\n",
+            "dispatch.toml, line 3, key `realtime.models[0].credits_per_second`: a price must not be negative, and this \
+             one is -1",
+        ),
+        (
+            "[metering]\nprices = { 'nobody/model' = { input = 1 } }\n",
+            "dispatch.toml, key `metering.prices`: `nobody/model` is not credential/model with a configured credential; \
+             credentials are: demo",
+        ),
+        (
+            "[metering]\nprices = { 'demo/demo' = { in = 1 } }\n",
+            "dispatch.toml, line 2, key `metering.prices.demo/demo.in`: unknown field `in`, expected one of `input`, \
+             `output`, `cached`",
+        ),
+        (
+            "[metering]\nprices = { 'demo/demo' = 3 }\n",
+            "dispatch.toml, line 2, key `metering.prices.demo/demo`: invalid type: integer `3`, expected a table with \
+             `input`, `output` and `cached`, or a text of the form INPUT/OUTPUT/CACHED",
+        ),
+        (
+            "[metering]\nwebhook_url = 'https://h/'\n",
+            "dispatch.toml, key `metering.webhook_url`: what is posted is signed: `webhook_secret_env` names the variable \
+             with the secret",
+        ),
+        (
+            "[metering]\nwebhook_secret_env = 'K'\n",
+            "dispatch.toml, key `metering.webhook_secret_env`: there is no `webhook_url`",
+        ),
+        (
+            "[metering]\nwebhook_url = 'https://h/'\nwebhook_secret_env = 'NO_SUCH'\n",
+            "dispatch.toml, key `metering.webhook_secret_env`: the environment variable NO_SUCH is not set",
+        ),
         ("cwd = 'missing'\n", "dispatch.toml, key `cwd`: `missing` is not a directory"),
         (
             "log = 'info,=='\n",
@@ -444,6 +595,27 @@ fn a_mistake_in_a_variable_names_the_variable() {
         ),
         "environment variable DISPATCH_CREDENTIALS__A__BASE_URL: the base URL of credential \"a\" is not usable: it \
          begins with ftp:, not with http: or https:"
+    );
+    assert_eq!(
+        mistake("", &[("DISPATCH_REALTIME__MODELS", "mirage, mine=dream")]),
+        "environment variable DISPATCH_REALTIME__MODELS: `mine=dream`: not a model; write NAME=GENERATOR WIDTHxHEIGHT@FPS \
+         CREDITS, for example mirage=restyle 1280x704@25 0.02"
+    );
+    assert_eq!(
+        mistake("", &[("DISPATCH_METERING__PRICES", "demo/demo=3")]),
+        "environment variable DISPATCH_METERING__PRICES: `3`: not a price of tokens; write INPUT/OUTPUT or \
+         INPUT/OUTPUT/CACHED, for a million of each"
+    );
+    assert_eq!(
+        mistake(
+            "",
+            &[
+                ("DISPATCH_METERING__WEBHOOK_URL", "ftp://h"),
+                ("DISPATCH_METERING__WEBHOOK_SECRET_ENV", "K"),
+                ("K", "hush")
+            ]
+        ),
+        "environment variable DISPATCH_METERING__WEBHOOK_URL: not a URL that begins with https:// or http://"
     );
     let loaded =
         read("", &[("DISPATCH_HTPP", "1"), ("DISPATCH_SERVER", "u"), ("DISPATCH_API_KEY", "k")]).unwrap();

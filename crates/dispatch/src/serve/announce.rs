@@ -11,6 +11,8 @@ pub(super) struct Announcement<'a> {
     pub(super) assembly: &'a Assembly,
     pub(super) http: Option<SocketAddr>,
     pub(super) ws: Option<SocketAddr>,
+    /// Where the media of realtime sessions arrives; nowhere if there are none.
+    pub(super) media: &'a [SocketAddr],
 }
 
 impl Announcement<'_> {
@@ -31,6 +33,10 @@ impl Announcement<'_> {
         let sockets =
             self.http.into_iter().chain(self.ws).map(|address| format!("ws://{}/", visible(address)));
         fact("websocket", &sockets.collect::<Vec<_>>().join(" and "))?;
+        if !self.media.is_empty() {
+            let media: Vec<String> = self.media.iter().map(|address| format!("udp {address}")).collect();
+            fact("realtime", &media.join(" and "))?;
+        }
         fact("data", &assembly.data.display().to_string())?;
         if let Some(file) = &self.loaded.file {
             fact("config", &file.display().to_string())?;
@@ -44,6 +50,13 @@ impl Announcement<'_> {
         fact("tools", &format!("{tools}; in {}", assembly.cwd.display()))?;
         if assembly.tools.iter().any(|tool| tool == "run_shell") {
             fact("sandbox", &assembly.sandbox.to_string())?;
+        }
+        let exports = &assembly.exports;
+        let file = exports.file.as_ref().map(|file| file.display().to_string());
+        let places: Vec<String> =
+            file.into_iter().chain(exports.webhook.as_ref().map(ToString::to_string)).collect();
+        if !places.is_empty() {
+            fact("exports to", &places.join(" and "))?;
         }
         let recovered = assembly.recovery.turns.len();
         if recovered > 0 {

@@ -22,6 +22,8 @@ pub(super) struct Assembly {
     pub(super) store: Arc<Sqlite>,
     pub(super) mcp: Mcp,
     pub(super) settings: server::Settings,
+    /// Where what was used is exported to.
+    pub(super) exports: export::Settings,
     /// What the server shows besides what the engine knows.
     pub(super) parts: server::Parts,
     /// Where conversations are kept, absolute.
@@ -43,7 +45,8 @@ impl Assembly {
         let config = &loaded.config;
         let cwd = std::path::absolute(&config.cwd)?;
         let data = std::path::absolute(at_home(&config.data, environment)?)?;
-        let tool_settings = tool_settings(loaded, &data)?;
+        let exports = exports(config, environment)?;
+        let tool_settings = tool_settings(loaded, &data, &exports)?;
         let sandbox = tool_settings.sandbox.status();
         let exposed = match sandbox {
             SandboxStatus::Confined { .. } => tool_settings.sandbox.exposed(&cwd, &tool_settings.protected),
@@ -69,7 +72,20 @@ impl Assembly {
         let names = toolbox::names(&toolbox);
         let engine =
             Engine::new(engine_options(config, &cwd, &data, protected), store.clone(), catalog, toolbox);
-        Ok(Self { engine, store, mcp, settings, parts, data, cwd, tools: names, sandbox, exposed, recovery })
+        Ok(Self {
+            engine,
+            store,
+            mcp,
+            settings,
+            exports,
+            parts,
+            data,
+            cwd,
+            tools: names,
+            sandbox,
+            exposed,
+            recovery,
+        })
     }
 }
 
@@ -79,7 +95,7 @@ fn at_home(path: &Path, environment: &Environment) -> Result<PathBuf, Failure> {
     match environment.value("HOME").filter(|home| !home.is_empty()) {
         Some(home) => Ok(Path::new(home).join(rest)),
         None => Err(Failure::coded(
-            format!("{}: HOME is not set; say where conversations are kept with --data", path.display()),
+            format!("{}: HOME is not set; write the path without ~", path.display()),
             "invalid-config",
         )),
     }
@@ -138,18 +154,42 @@ fn engine_options(config: &Config, cwd: &Path, data: &Path, protected: Vec<PathB
         system_prompt: Some(config.system_prompt.clone().unwrap_or_else(|| prompt::DEFAULT.to_owned())),
         protected,
         compact_percent: limits.compact_percent,
+        prices: config
+            .metering
+            .prices
+            .iter()
+            .map(|(model, price)| (model.clone(), (*price).into()))
+            .collect(),
         spill: Spill { directory: Some(data.to_owned()), limit: limits.live_memory_bytes.0 },
         legacy_clients: config.legacy_clients,
     }
 }
 
-fn tool_settings(loaded: &Loaded, data: &Path) -> Result<tools::Settings, Failure> {
+fn exports(config: &Config, environment: &Environment) -> Result<export::Settings, Failure> {
+    let metering = &config.metering;
+    let webhook = metering
+        .webhook(environment)
+        .map_err(|(key, message)| Failure::coded(format!("metering.{key}: {message}"), "invalid-config"))?;
+    let file = metering.export_file.as_ref().map(|file| at_home(file, environment)).transpose()?;
+    Ok(export::Settings {
+        file: file.map(std::path::absolute).transpose()?,
+        webhook,
+        pace: export::Pace::default(),
+    })
+}
+
+fn tool_settings(
+    loaded: &Loaded,
+    data: &Path,
+    exports: &export::Settings,
+) -> Result<tools::Settings, Failure> {
     let config = &loaded.config;
     let absolute = |path: &PathBuf| std::path::absolute(path);
     let file = loaded.file.as_ref().map(absolute).transpose()?;
     let hidden = config.tools.hidden_env.iter().cloned();
     let keys = config.credentials.iter().filter_map(|credential| credential.api_key_env.clone());
-    let withheld = hidden.chain(keys).chain(config.auth.api_key_env.clone());
+    let secrets = [&config.auth.api_key_env, &config.metering.webhook_secret_env];
+    let withheld = hidden.chain(keys).chain(secrets.into_iter().flatten().cloned());
     Ok(tools::Settings {
         sandbox: tools::Sandbox {
             mode: match config.tools.sandbox {
@@ -159,7 +199,7 @@ fn tool_settings(loaded: &Loaded, data: &Path) -> Result<tools::Settings, Failur
             },
             extra_writable: config.tools.writable.iter().map(absolute).collect::<Result<_, _>>()?,
         },
-        protected: std::iter::once(data.to_owned()).chain(file).collect(),
+        protected: std::iter::once(data.to_owned()).chain(file).chain(exports.file.clone()).collect(),
         environment: tools::Environment {
             withheld: withheld.collect(),
             passed: config.tools.passed_env.clone(),

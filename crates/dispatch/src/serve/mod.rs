@@ -2,6 +2,7 @@
 
 mod announce;
 mod assemble;
+mod realtime;
 mod signals;
 mod toolbox;
 
@@ -75,14 +76,23 @@ async fn serve(loaded: &Loaded, environment: &Environment) -> Result<(), Failure
     let mut signals = Signals::new()?;
     let assembly = Assembly::new(loaded, environment)?;
     let engine = assembly.engine.clone();
-    let server = server::Server::bind_with(assembly.settings.clone(), engine.clone(), assembly.parts.clone())
+    let realtime = realtime::start(&loaded.config, assembly.store.clone()).await?;
+    let parts = server::Parts { realtime: realtime.clone(), ..assembly.parts.clone() };
+    let server =
+        server::Server::bind_with(assembly.settings.clone(), engine.clone(), parts).await.map_err(hint)?;
+    let exporters = export::Exporters::start(assembly.exports.clone(), assembly.store.clone())
         .await
-        .map_err(hint)?;
+        .map_err(|error| Failure::coded(error.to_string(), "export-failed"))?;
     if let Err(error) = engine.resume().await {
         tracing::error!("what had been switched on before the last stop stays off: {error}");
     }
-    let announcement =
-        Announcement { loaded, assembly: &assembly, http: server.http_addr(), ws: server.ws_addr() };
+    let announcement = Announcement {
+        loaded,
+        assembly: &assembly,
+        http: server.http_addr(),
+        ws: server.ws_addr(),
+        media: realtime.as_ref().map_or(&[], |realtime| realtime.addresses()),
+    };
     announcement.print();
 
     let stopping = CancellationToken::new();
@@ -104,8 +114,15 @@ async fn serve(loaded: &Loaded, environment: &Environment) -> Result<(), Failure
         stopping.cancel();
         served
     };
-    let ((), served) = tokio::join!(turns, answers);
+    let sessions = async {
+        stopping.cancelled().await;
+        if let Some(realtime) = &realtime {
+            realtime.shut_down().await;
+        }
+    };
+    let ((), served, ()) = tokio::join!(turns, answers, sessions);
     assembly.mcp.shut_down().await;
+    exporters.shut_down().await;
     assembly.store.shut_down().await;
     served.map_err(|error| Failure::new(error.to_string()))
 }
@@ -130,8 +147,8 @@ fn start_logging(configured: &str) -> Result<(), Failure> {
         Some(filter) => filter
             .parse::<EnvFilter>()
             .map_err(|error| Failure::coded(format!("RUST_LOG: `{filter}`: {error}"), "invalid-config"))?,
-        // What an SDK says of each of its connections is for those who ask for it.
-        None => EnvFilter::new(format!("rmcp=warn,{configured}")),
+        // What an SDK says of each of its connections, and what is announced anyway, is for those who ask for it.
+        None => EnvFilter::new(format!("rmcp=warn,media=warn,{configured}")),
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)

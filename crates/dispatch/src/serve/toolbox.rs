@@ -90,6 +90,7 @@ pub(super) fn parts(config: &Config, toolbox: &Toolbox, mcp: &Mcp) -> server::Pa
     let rest = rest.into_iter().map(|name| extension(name.to_owned(), "on demand"));
     server::Parts {
         mcp: Some(Arc::new(McpServers(mcp.clone()))),
+        realtime: None,
         extensions: providers.chain(tools).chain(rest).collect(),
     }
 }

@@ -140,17 +140,21 @@ pub fn world() -> World {
 pub fn world_with(options: Options) -> World {
     let store = Arc::new(Memory::new());
     let script = Arc::new(Script::default());
+    World { engine: engine_over(options, store.clone(), script.clone()), store, script }
+}
+
+pub fn engine_over(options: Options, store: Arc<dyn Store>, script: Arc<Script>) -> Engine {
     let spec = ToolSpec {
         name: "obey".to_owned(),
         description: String::new(),
         input_schema: json!({ "type": "object" }),
         exclusive: false,
     };
-    let credential = Credential { name: "test".to_owned(), provider: script.clone() };
+    let credential = Credential { name: "test".to_owned(), provider: script };
     let catalog = Catalog::new(vec![credential], None);
     let tools: Vec<Arc<dyn Tool>> = vec![Arc::new(Obedient(spec))];
     let toolbox = Toolbox { tools, todos: true, ..Toolbox::default() };
-    World { engine: Engine::new(options, store.clone(), catalog, toolbox), store, script }
+    Engine::new(options, store, catalog, toolbox)
 }
 
 impl World {

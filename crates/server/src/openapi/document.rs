@@ -44,7 +44,7 @@ pub(super) fn of(groups: &[Group]) -> Value {
             "license": { "name": "Apache License 2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/", "description": "This server." }],
-        "security": [{}, { "bearer": [] }],
+        "security": [{}, { "bearer": [] }, { "header": [] }],
         "tags": groups.iter().map(|group| json!({ "name": group.name, "description": group.about })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
@@ -52,7 +52,14 @@ pub(super) fn of(groups: &[Group]) -> Value {
                 "bearer": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "One of the configured keys. Where none is configured, none is needed.",
+                    "description": "One of the configured keys, which are the operator's, or one made with `POST /v1/keys`. Where \
+                        none is configured, on loopback, none is needed.",
+                },
+                "header": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-API-KEY",
+                    "description": "The same, as clients of realtime sessions send it.",
                 },
                 "query": {
                     "type": "apiKey",
@@ -91,7 +98,7 @@ fn describe(operation: &Operation, group: &str, schemas: &mut Schemas, errors: &
     if access::is_public(operation.path) {
         described["security"] = json!([]);
     } else if operation.key_in_query {
-        described["security"] = json!([{}, { "bearer": [] }, { "query": [] }]);
+        described["security"] = json!([{}, { "bearer": [] }, { "header": [] }, { "query": [] }]);
     }
     described
 }
@@ -193,6 +200,12 @@ fn about_path(name: &str) -> (&'static str, &'static str) {
             ("The queued message, by its id in the queue.", "0b9c5a52-5b1c-4e0a-9f5e-3f1d2c7a8b90")
         }
         "file" => ("As in the `url` of the image chunk.", "0b9c5a52-5b1c-4e0a-9f5e-3f1d2c7a8b90.png"),
+        "session" => (
+            "The session, by its id or that of one of its connections.",
+            "5b0f9f6e-2a0c-4a57-9d0e-7c2f51d0b6aa",
+        ),
+        "script" => ("The module, by its file's name.", "page.js"),
+        "key" => ("The key, by its id, which is no secret.", "key_9d2b7c0e4f514a6f8b3a1c5d7e9f0a2b"),
         _ => ("", ""),
     }
 }

@@ -18,6 +18,7 @@ use wire::transport::{ChatRequest, QueueResponse, WarmRequest, WarmResponse};
 use wire::{AgentEvent, ConversationId, ErrorCode, TurnId};
 
 use super::{NDJSON, events};
+use crate::access::Caller;
 use crate::answer::Refusal;
 use crate::openapi::{Group, post};
 use crate::{App, input};
@@ -51,7 +52,12 @@ pub(super) fn group() -> Group {
                 .with_header("X-Conversation-Id", "The conversation.")
                 .answers_as::<QueueResponse>(202, "The message is queued.")
                 .with_header("X-Conversation-Id", "The conversation.")
-                .fails(&[ErrorCode::TurnActive, ErrorCode::StoreFailed, ErrorCode::ShuttingDown]),
+                .fails(&[
+                    ErrorCode::TurnActive,
+                    ErrorCode::InsufficientCredits,
+                    ErrorCode::StoreFailed,
+                    ErrorCode::ShuttingDown,
+                ]),
             events::operation(),
             post("/chat/warm", warm, "warm")
                 .says(
@@ -66,9 +72,9 @@ pub(super) fn group() -> Group {
     }
 }
 
-async fn send(State(app): State<App>, body: Body) -> Result<Response, Refusal> {
+async fn send(State(app): State<App>, caller: Caller, body: Body) -> Result<Response, Refusal> {
     let fields = input::object(body, app.body_limit).await?;
-    let (id, prompt) = input::chat(&fields)?;
+    let (id, prompt) = input::chat(&fields, caller.key())?;
     let watch = prompt.watch.clone();
     let mut response = match app.engine.send(&id, prompt).await {
         Ok(Sent::Started(started)) => streamed(Body::from_stream(lines(started.watcher))),

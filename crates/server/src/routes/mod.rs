@@ -4,13 +4,20 @@ mod chat;
 mod conversations;
 mod events;
 mod images;
+mod keys;
 mod models;
 mod pages;
 mod queue;
+mod realtime;
 mod servers;
+mod sessions;
 mod settings;
 mod system_prompt;
 mod throughput;
+mod tokens;
+mod usage;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -22,8 +29,10 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 use wire::ErrorCode;
 
+use crate::access::Caller;
 use crate::answer::Refusal;
 use crate::openapi::{self, Group};
+use crate::signaling::{self, Purpose};
 use crate::{App, access, socket};
 
 /// One JSON object a line.
@@ -45,6 +54,8 @@ pub(crate) fn groups() -> Vec<Group> {
         models::group(),
         system_prompt::group(),
         images::group(),
+        realtime::group(),
+        keys::group(),
         pages::group(),
     ]
 }
@@ -57,6 +68,7 @@ pub(crate) fn http(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), upgrade));
     dressed(router, app)
 }
+
 /// Upgrades only: the contract's separate port.
 pub(crate) fn ws_only(app: App) -> Router {
     let router = Router::new().fallback(upgrade_required).layer(from_fn_with_state(app.clone(), upgrade));
@@ -94,14 +106,20 @@ async fn upgrade_required() -> Response {
     ([("upgrade", "websocket")], refusal).into_response()
 }
 
-/// Answers a WebSocket upgrade, whatever its path.
+/// Answers a WebSocket upgrade: on the paths of the realtime contract a session's, on any other a conversation's.
 async fn upgrade(State(app): State<App>, request: Request, next: Next) -> Response {
     if !socket::is_upgrade(request.headers()) {
         return next.run(request).await;
     }
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => socket::accept(app, upgrade),
+        Ok(upgrade) => match Purpose::of(parts.uri.path()) {
+            Some(purpose) => signaling::accept(app, upgrade, purpose, &parts).await,
+            None => match Caller::from_request_parts(&mut parts, &app).await {
+                Ok(caller) => socket::accept(app, upgrade, caller),
+                Err(refusal) => refusal.into_response(),
+            },
+        },
         Err(rejection) => {
             Refusal::new(rejection.status(), ErrorCode::InvalidRequest, rejection.body_text()).into_response()
         }
@@ -113,4 +131,10 @@ async fn no_sniffing(request: Request, next: Next) -> Response {
     let value = axum::http::HeaderValue::from_static("nosniff");
     response.headers_mut().insert("x-content-type-options", value);
     response
+}
+
+/// Now, in milliseconds since the Unix epoch.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

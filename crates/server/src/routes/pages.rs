@@ -4,6 +4,10 @@ use axum::body::Bytes;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
+use wire::ErrorCode;
+
+use crate::answer::Refusal;
+use crate::extract::Named;
 use crate::openapi::{ASYNCAPI, Group, OPENAPI, get};
 
 /// The page brings everything with it and talks to nobody but this server.
@@ -13,6 +17,23 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script
 /// The documentation's code and looks are files of this server, and nothing else runs.
 const DOCS_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// As that of the documentation, and it opens WebSockets and shows pictures of its own making. Its video comes over WebRTC.
+const REALTIME_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self' ws: wss:; img-src data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The modules of the realtime page.
+const REALTIME_SCRIPTS: [(&str, &str); 9] = [
+    ("page.js", include_str!("realtime/page.js")),
+    ("clip.js", include_str!("realtime/clip.js")),
+    ("connection.js", include_str!("realtime/connection.js")),
+    ("endings.js", include_str!("realtime/endings.js")),
+    ("look.js", include_str!("realtime/look.js")),
+    ("server.js", include_str!("realtime/server.js")),
+    ("session.js", include_str!("realtime/session.js")),
+    ("source.js", include_str!("realtime/source.js")),
+    ("view.js", include_str!("realtime/view.js")),
+];
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -41,6 +62,19 @@ pub(super) fn group() -> Group {
             get("/docs/docs.js", script, "docsScript")
                 .says("What makes a page of a document", "")
                 .gives("text/javascript", "A script."),
+            get("/realtime", realtime, "realtimePage")
+                .says(
+                    "A page to try realtime video",
+                    "It makes sessions, and shows those of others to viewers.",
+                )
+                .gives("text/html", "The page."),
+            get("/realtime/page.css", realtime_styles, "realtimeStyles")
+                .says("How that page looks", "")
+                .gives("text/css", "Styles."),
+            get("/realtime/{script}", realtime_script, "realtimeScript")
+                .says("What that page does", "`page.js` is the first of its modules and loads the others.")
+                .gives("text/javascript", "A script.")
+                .fails(&[ErrorCode::NotFound]),
         ],
     }
 }
@@ -59,6 +93,21 @@ async fn styles() -> Response {
 
 async fn script() -> Response {
     served(include_str!("docs.js"), SCRIPT, DOCS_POLICY)
+}
+
+async fn realtime() -> Response {
+    served(include_str!("realtime/page.html"), HTML, REALTIME_POLICY)
+}
+
+async fn realtime_styles() -> Response {
+    served(include_str!("realtime/page.css"), CSS, REALTIME_POLICY)
+}
+
+async fn realtime_script(Named(name): Named) -> Result<Response, Refusal> {
+    match REALTIME_SCRIPTS.iter().find(|(known, _)| *known == name) {
+        Some((_, script)) => Ok(served(*script, SCRIPT, REALTIME_POLICY)),
+        None => Err(Refusal::of(ErrorCode::NotFound, "the realtime page has no script of that name")),
+    }
 }
 
 async fn openapi() -> Response {

@@ -8,6 +8,7 @@ use wire::ErrorCode;
 use wire::extension::{CancelQueuedResponse, QueueExtras, QueueStateResponse};
 use wire::transport::{QueueRequest, QueueResponse};
 
+use crate::access::Caller;
 use crate::answer::Refusal;
 use crate::extract::{Id, Inner};
 use crate::openapi::{Group, delete, get, post};
@@ -31,7 +32,12 @@ pub(super) fn group() -> Group {
                 )
                 .takes_both::<QueueRequest, QueueExtras>(json!({ "text": "and mention the tests" }))
                 .answers::<QueueResponse>("What became of it, and the queue now.")
-                .fails(&[ErrorCode::TurnMismatch, ErrorCode::StoreFailed, ErrorCode::ShuttingDown]),
+                .fails(&[
+                    ErrorCode::TurnMismatch,
+                    ErrorCode::InsufficientCredits,
+                    ErrorCode::StoreFailed,
+                    ErrorCode::ShuttingDown,
+                ]),
             delete("/conversations/{id}/queue/{messageId}", cancel, "cancelQueued")
                 .says(
                     "Take a message out of the queue",
@@ -48,9 +54,14 @@ async fn state(State(app): State<App>, Id(id): Id) -> Result<Json<QueueStateResp
     Ok(Json(QueueStateResponse { conversation_id: id, queue }))
 }
 
-async fn add(State(app): State<App>, Id(id): Id, body: Body) -> Result<Json<QueueResponse>, Refusal> {
+async fn add(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    body: Body,
+) -> Result<Json<QueueResponse>, Refusal> {
     let fields = input::object(body, app.body_limit).await?;
-    let queued = app.engine.queue(&id, input::steer(&fields)?).await?;
+    let queued = app.engine.queue(&id, input::steer(&fields, caller.key())?).await?;
     let started_turn = queued.started.is_some();
     Ok(Json(QueueResponse { conversation_id: id, started_turn, queue: queued.queue }))
 }

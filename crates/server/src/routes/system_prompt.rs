@@ -7,6 +7,7 @@ use serde_json::json;
 use wire::ErrorCode;
 use wire::extension::{SystemPromptTemplate, SystemPromptVariablesResponse};
 
+use crate::access::Caller;
 use crate::answer::Refusal;
 use crate::openapi::{Group, get, put};
 use crate::{App, input};
@@ -23,11 +24,12 @@ pub(super) fn group() -> Group {
             put("/system-prompt", set_template, "setSystemPrompt")
                 .says(
                     "Set the template",
-                    "For conversations that begin from now on. An empty one means no system prompt.",
+                    "For conversations that begin from now on, of everybody: it is the operator's. An empty one means no system \
+                     prompt.",
                 )
                 .takes::<SystemPromptTemplate>(json!({ "template": "You work in [prompt:cwd]." }))
                 .answers::<SystemPromptTemplate>("The template.")
-                .fails(&[ErrorCode::StoreFailed]),
+                .fails(&[ErrorCode::OperatorOnly, ErrorCode::StoreFailed]),
             get("/system-prompt/variables", variables, "systemPromptVariables")
                 .says("List what a template can name", "")
                 .answers::<SystemPromptVariablesResponse>("All variables."),
@@ -39,7 +41,12 @@ async fn template(State(app): State<App>) -> Result<Json<SystemPromptTemplate>, 
     Ok(Json(SystemPromptTemplate { template: app.engine.system_prompt().await? }))
 }
 
-async fn set_template(State(app): State<App>, body: Body) -> Result<Json<SystemPromptTemplate>, Refusal> {
+async fn set_template(
+    State(app): State<App>,
+    caller: Caller,
+    body: Body,
+) -> Result<Json<SystemPromptTemplate>, Refusal> {
+    caller.require_operator()?;
     let fields = input::object(body, app.body_limit).await?;
     let Some(template) = input::string(&fields, "template")? else {
         return Err(Refusal::invalid("a string `template` is required; an empty one means no system prompt"));

@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use crate::App;
+use crate::access::Caller;
 use kind::Kind;
 
 /// Whether a request wants to become a WebSocket.
@@ -26,16 +27,16 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Accepts the upgrade.
-pub(crate) fn accept(app: App, upgrade: WebSocketUpgrade) -> Response {
+pub(crate) fn accept(app: App, upgrade: WebSocketUpgrade, caller: Caller) -> Response {
     let limit = app.body_limit;
     upgrade
         .max_message_size(limit)
         .max_frame_size(limit)
         .write_buffer_size(writer::FLUSH_BYTES)
-        .on_upgrade(move |socket| serve(app, socket))
+        .on_upgrade(move |socket| serve(app, socket, caller))
 }
 
-async fn serve(app: App, socket: WebSocket) {
+async fn serve(app: App, socket: WebSocket, caller: Caller) {
     let (sink, source) = socket.split();
     let (orders, from_reader) = mpsc::channel(64);
     // Subscribed before the first frame goes out, so that no change after `catalog` is missed.
@@ -43,7 +44,7 @@ async fn serve(app: App, socket: WebSocket) {
     let kind = Kind::new(app.legacy_clients);
     let writer = writer::write(app.clone(), sink, from_reader, notices, kind);
     tokio::select! {
-        () = reader::read(app, source, orders, kind) => {}
+        () = reader::read(app, source, orders, kind, caller) => {}
         () = writer => {}
     }
 }

@@ -13,6 +13,7 @@ use wire::{ConversationId, ErrorCode, TurnId};
 use super::kind::Kind;
 use super::panels::{self, Subscription, Wish};
 use super::writer::Order;
+use crate::access::Caller;
 use crate::answer::Refusal;
 use crate::input::Fields;
 use crate::{App, input};
@@ -23,8 +24,9 @@ pub(super) async fn read(
     mut source: SplitStream<WebSocket>,
     orders: mpsc::Sender<Order>,
     kind: Kind,
+    caller: Caller,
 ) {
-    let mut reader = Reader { app, orders, kind, panels: None };
+    let mut reader = Reader { app, orders, kind, caller, panels: None };
     while let Some(Ok(message)) = source.next().await {
         match message {
             Message::Text(text) => reader.frame(text.as_str()).await,
@@ -46,6 +48,8 @@ struct Reader {
     app: App,
     orders: mpsc::Sender<Order>,
     kind: Kind,
+    /// Who pays for the turns that frames start.
+    caller: Caller,
     /// Where wishes about surfaces go, once there was one.
     panels: Option<mpsc::Sender<Wish>>,
 }
@@ -84,7 +88,7 @@ impl Reader {
     }
 
     async fn chat_send(&self, fields: &Fields) {
-        let (id, prompt) = match input::chat(fields) {
+        let (id, prompt) = match input::chat(fields, self.caller.key()) {
             Ok(chat) => chat,
             Err(refusal) => return self.chat_error(given_id(fields), "chat.send", refusal).await,
         };
@@ -129,7 +133,7 @@ impl Reader {
             Ok(id) => id,
             Err(refusal) => return self.chat_error(None, "chat.queue", refusal).await,
         };
-        let steer = match input::steer(fields) {
+        let steer = match input::steer(fields, self.caller.key()) {
             Ok(steer) => steer,
             Err(refusal) => return self.chat_error(Some(id), "chat.queue", refusal).await,
         };

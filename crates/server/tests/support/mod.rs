@@ -14,6 +14,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
+/// How long anything may take before a test gives up. Far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 pub struct Running {
     pub world: world::World,
     pub http: SocketAddr,
@@ -120,7 +123,7 @@ impl Socket {
 
     /// The next frame.
     pub async fn next(&mut self) -> Value {
-        self.next_within(Duration::from_secs(20)).await
+        self.next_within(PATIENCE).await
     }
 
     /// The next frame, which may take its time.
@@ -135,6 +138,18 @@ impl Socket {
                 Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 other => panic!("the socket ended: {other:?}"),
+            }
+        }
+    }
+
+    /// The next frame, or none if the server has closed.
+    pub async fn until_closed(&mut self) -> Option<Value> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.0.next()).await.expect("nothing comes")? {
+                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Close(_)) => return None,
+                Ok(_) => {}
+                Err(error) => panic!("the socket broke: {error}"),
             }
         }
     }

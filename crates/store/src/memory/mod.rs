@@ -1,5 +1,6 @@
 //! The log in memory, for tests: it behaves like [`crate::Sqlite`] in everything but durability.
 
+mod ledger;
 mod state;
 mod stored;
 
@@ -39,7 +40,8 @@ impl Memory {
         self.state().failing_seals = Some(Failing { left: count, error });
     }
 
-    /// Does what opening a store does after a crash: seals the turns that were left open. Ends all injected failures.
+    /// Does what opening a store does after a crash: seals the turns and ends the connections that were left open. Ends
+    /// all injected failures.
     pub fn reopen(&self) -> Recovery {
         let mut state = self.state();
         state.failing_writes = None;
@@ -54,6 +56,7 @@ impl Memory {
                 recovery.synthesised_results += synthesised;
             }
         }
+        state.books.end_left_open(now());
         recovery
     }
 

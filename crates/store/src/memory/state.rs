@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use kernel::{Entry, LogOp};
 use wire::{ConversationId, QueuedMessage, Role, TurnId};
 
+use super::ledger::Books;
 use super::stored::{Ending, Open, Stored, not_queued, without};
 use crate::open_turn::{OpenTurn, prompt};
 use crate::throughput::{Sample, Sums};
@@ -25,6 +26,7 @@ pub(super) struct State {
     /// Of sealed turns of deleted conversations.
     samples: Vec<(u64, Sample)>,
     pub(super) globals: HashMap<Global, String>,
+    pub(super) books: Books,
     pub(super) failing_writes: Option<Failing>,
     pub(super) failing_seals: Option<Failing>,
 }
@@ -141,7 +143,13 @@ impl State {
             .cloned()
             .collect();
         without(&stored.queue, &delivered)?;
-        open.turn.admit(&ops)?;
+        let first_step = open.turn.steps().len();
+        let mut admitted = open.turn.clone();
+        admitted.admit(&ops)?;
+        self.books.charge_steps(turn, first_step, &admitted.steps()[first_step..], now())?;
+        let stored = self.find(id).ok_or_else(not_open)?;
+        let open = stored.open.as_mut().ok_or_else(not_open)?;
+        open.turn = admitted;
         for op in ops {
             match op {
                 LogOp::Grow(growth) => open.grown.push_str(&growth.delta),

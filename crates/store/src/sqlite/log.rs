@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::insert::{self, Encoded};
 use super::open::{Open, Parts};
 use super::schema::signed;
-use super::{delete, queue, read, row};
+use super::{delete, ledger, queue, read, row};
 use crate::open_turn::{OpenTurn, prompt};
 use crate::{BeginTurn, Begun, Error, Recovery, Seal, Sealed, Setting, title};
 
@@ -106,7 +106,7 @@ impl Log {
         self.left_behind.remove(conversation);
     }
 
-    /// Seals every turn that is open, as the first thing after opening.
+    /// Seals every turn and ends every connection that is open, as the first thing after opening.
     pub(super) fn recover(&mut self, now: u64) -> Result<Recovery, Fault> {
         let found: Vec<String> = self
             .conn
@@ -135,6 +135,7 @@ impl Log {
             self.try_to_remove_stale_parts();
         }
         self.has_deleted = delete::has_left(&self.conn)?;
+        self.end_left_open(now)?;
         Ok(recovery)
     }
 
@@ -240,6 +241,7 @@ impl Log {
                 }
                 (LogOp::Step(metrics), _) => {
                     insert::step(&self.conn, open.key, step, metrics)?;
+                    ledger::rows::charge_step(&self.conn, open.key, step, metrics)?;
                     step += 1;
                 }
                 (LogOp::Append(_) | LogOp::Deliver(..), None) => {

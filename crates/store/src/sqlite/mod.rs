@@ -11,6 +11,7 @@ mod fault;
 mod health;
 mod insert;
 mod kept;
+mod ledger;
 mod lock;
 mod log;
 mod open;

@@ -10,7 +10,7 @@ use super::fault::translate;
 use crate::Error;
 
 /// The steps from an empty file to the present schema. A step that was ever released does not change any more.
-pub(super) const STEPS: &[&str] = &[FIRST, SECOND];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD];
 
 /// A chunk's id is `conversation << 32 | seq`: that keeps the log of a conversation together and in order, in a tree
 /// whose inner nodes hold nothing but ids, so that a page of a log costs the same however long the log is.
@@ -153,6 +153,114 @@ CREATE TABLE globals (
 ) STRICT, WITHOUT ROWID;
 "#;
 
+/// The ledger: see [`crate::Ledger`]. Amounts are in millionths of a credit, times in milliseconds since the Unix epoch.
+///
+/// `ledger` is the list of rows. What a row is about is its `subject`, the key of a row elsewhere, by its `kind`: a
+/// second of a connection (1), a step of a turn (2), a deposit (3), the end of a connection (4). `ledger_once` is why
+/// nothing is in it twice. Rows are not removed, and so positions have no gaps and are not used again.
+///
+/// `keys.balance` is the sum of `change` over a key's rows, `connections.seconds` the count over a connection's, and
+/// `usage_days` sums of both; they are written with the row. `keys.held` is the sum of `per_second` over the open
+/// connections that `holds`.
+const THIRD: &str = "
+CREATE TABLE keys (
+    key        INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    hash       BLOB UNIQUE,
+    funds      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER,
+    balance    INTEGER NOT NULL DEFAULT 0,
+    held       INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO keys (id, name, funds, created_at) VALUES ('local', 'this machine', 'unlimited', 0);
+
+CREATE TABLE client_tokens (
+    hash       BLOB PRIMARY KEY,
+    payer      INTEGER NOT NULL,
+    issued_at  INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    limits     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX client_tokens_by_expiry ON client_tokens (expires_at);
+
+CREATE TABLE sessions (
+    key      INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    payer    INTEGER NOT NULL,
+    prompt   TEXT,
+    enhance  INTEGER NOT NULL DEFAULT 0,
+    ended_at INTEGER
+) STRICT;
+CREATE INDEX sessions_by_payer ON sessions (payer);
+CREATE INDEX live_sessions ON sessions (key) WHERE ended_at IS NULL;
+
+CREATE TABLE session_images (
+    session INTEGER PRIMARY KEY,
+    image   BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE connections (
+    key        INTEGER PRIMARY KEY,
+    session    INTEGER NOT NULL,
+    id         TEXT NOT NULL UNIQUE,
+    model      TEXT NOT NULL,
+    per_second INTEGER NOT NULL,
+    opened_at  INTEGER NOT NULL,
+    ended_at   INTEGER,
+    reason     TEXT,
+    seconds    INTEGER NOT NULL DEFAULT 0,
+    holds      INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE INDEX connections_by_session ON connections (session);
+CREATE INDEX open_connections ON connections (key) WHERE ended_at IS NULL;
+
+CREATE TABLE paid_turns (
+    turn          INTEGER PRIMARY KEY,
+    payer         INTEGER NOT NULL,
+    conversation  TEXT NOT NULL,
+    input_tokens  INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER
+) STRICT;
+
+CREATE TABLE deposits (
+    key  INTEGER PRIMARY KEY,
+    id   TEXT NOT NULL UNIQUE,
+    note TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE ledger (
+    position INTEGER PRIMARY KEY,
+    kind     INTEGER NOT NULL,
+    subject  INTEGER NOT NULL,
+    n        INTEGER NOT NULL,
+    payer    INTEGER NOT NULL,
+    change   INTEGER NOT NULL,
+    at       INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX ledger_once ON ledger (subject, kind, n);
+
+CREATE TABLE usage_days (
+    day           INTEGER NOT NULL,
+    payer         INTEGER NOT NULL,
+    model         TEXT NOT NULL,
+    seconds       INTEGER NOT NULL,
+    steps         INTEGER NOT NULL,
+    input_tokens  INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    credits       INTEGER NOT NULL,
+    PRIMARY KEY (day, payer, model)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE exporters (
+    name     TEXT PRIMARY KEY,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 /// The most chunks that a conversation can have, by the layout of a chunk's id.
 const LAST_SEQ: u64 = u32::MAX as u64;
 
@@ -200,7 +308,7 @@ impl Files {
 
 /// Opens the connection that writes, and brings the schema up to date.
 pub(super) fn open_for_writing(files: &Files) -> Result<Connection, Error> {
-    let mut conn = connect(files, 2048, 96).map_err(|error| translate(&error))?;
+    let mut conn = connect(files, 2048, 160).map_err(|error| translate(&error))?;
     let found: u32 =
         conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|error| translate(&error))?;
     let known = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, unused_macros)]
 
+pub mod ledger;
+
 use kernel::{Entry, Growth, LogOp, Message, TextKind};
 use serde_json::{Value, json};
 use store::{

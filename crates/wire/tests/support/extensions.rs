@@ -32,7 +32,7 @@ pub fn all() -> Vec<Sample> {
 
 /// A value that is read from its JSON: what is read under another name than it is written is lost, and then the two
 /// differ.
-fn sample<T>(name: &'static str, expected: Value) -> Sample
+pub(super) fn sample<T>(name: &'static str, expected: Value) -> Sample
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
 {

@@ -1,6 +1,7 @@
 //! Values of every type of the wire, each with the JSON that the contract has for it.
 #![allow(dead_code, unreachable_pub)]
 
+mod account;
 mod conversations;
 mod events;
 mod extensions;
@@ -64,6 +65,7 @@ pub fn all() -> Vec<Sample> {
     samples.extend(events());
     samples.extend(extensions());
     samples.extend(extensions::all());
+    samples.extend(account::all());
     samples.extend(http::all());
     samples.extend(client_frames());
     samples.extend(server_frames());

@@ -1,6 +1,7 @@
 //! What can only be tested with a hand on the disk, on a batch or on the tables.
 
 mod batches;
+mod books;
 mod deletions;
 mod long_logs;
 mod migrations;
