@@ -1,23 +1,15 @@
 //! The conformance checks, against any server or against our own.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-use std::{env, process};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::process::{cargo, program, run as execute};
-use crate::target;
+use crate::process::{cargo, run as execute};
+use crate::release;
+use crate::server::Server;
 
 /// Fewer checks than this mean that something was not checked.
 const AT_LEAST: usize = 200;
-
-/// How long the server may take to say where it listens.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const KEY: &str = "a-key-for-the-checks";
 
@@ -54,13 +46,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let binary = match binary {
         Some(binary) => binary.canonicalize().with_context(|| format!("there is no {}", binary.display()))?,
-        None => {
-            execute(cargo(&["build", "--release", "--package", "dispatch"]))?;
-            target().join("release/dispatch")
-        }
+        None => release::build()?,
     };
-    let directory = Directory::new()?;
-    let server = Server::start(&binary, &directory.0)?;
+    let server = Server::start(&binary, CONFIGURATION)?;
     let at_least = if args.iter().any(|arg| arg.starts_with("--only")) { 1 } else { AT_LEAST };
     let own = [
         server.http.clone(),
@@ -90,88 +78,6 @@ fn binary(args: &[String]) -> Result<(Option<PathBuf>, Vec<String>)> {
         }
     }
     Ok((binary, rest))
-}
-
-/// An empty directory, gone when it is dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Result<Self> {
-        let path = env::temp_dir().join(format!("dispatch-conformance-{}", process::id()));
-        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left in the temporary directory does no harm.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Our own server. Killed when it is dropped.
-struct Server {
-    child: Child,
-    http: String,
-    ws: String,
-}
-
-impl Server {
-    fn start(binary: &Path, directory: &Path) -> Result<Self> {
-        let work = directory.join("work");
-        fs::create_dir(&work).with_context(|| format!("cannot create {}", work.display()))?;
-        let config = directory.join("config.toml");
-        fs::write(&config, CONFIGURATION).with_context(|| format!("cannot write {}", config.display()))?;
-        let log = directory.join("server.log");
-        let errors = fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        let mut command = program(binary, &["serve", "--http", "127.0.0.1:0", "--ws", "127.0.0.1:0"]);
-        command.arg("--data").arg(directory.join("data")).arg("--config").arg(&config).current_dir(&work);
-        // Keys and settings of whoever runs this are not for the server under test.
-        let kept = ["PATH", "HOME", "TMPDIR"].map(|name| (name, env::var_os(name)));
-        command
-            .env_clear()
-            .envs(kept.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
-        let stdout = child.stdout.take();
-        let mut server = Self { child, http: String::new(), ws: String::new() };
-        let lines = BufReader::new(stdout.context("the server has no standard output")?).lines();
-        let (sender, addresses) = std::sync::mpsc::channel();
-        // Read to its end: a server whose standard output nobody reads would block on it some day.
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                for address in line.split_whitespace().filter(|word| word.contains("://127.0.0.1:")) {
-                    // Once there are enough, nobody listens.
-                    let _ = sender.send(address.trim_end_matches('/').to_owned());
-                }
-            }
-        });
-        let deadline = Instant::now() + PATIENCE;
-        let http_port = |http: &str| http.rsplit(':').next().unwrap_or_default().to_owned();
-        while server.http.is_empty() || server.ws.is_empty() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok(address) = addresses.recv_timeout(left) else {
-                let log = fs::read_to_string(&log).unwrap_or_default();
-                bail!("the server did not say where it listens: {log}");
-            };
-            if address.starts_with("http://") {
-                server.http = address;
-            } else if !server.http.is_empty() && !address.ends_with(&format!(":{}", http_port(&server.http)))
-            {
-                server.ws = address;
-            }
-        }
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[cfg(test)]

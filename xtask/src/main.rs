@@ -2,11 +2,13 @@
 //!
 //! Each prints what it does, and gets for itself what it needs.
 
+mod compat;
 mod conformance;
 mod fuzz;
 mod generate;
 mod process;
 mod release;
+mod server;
 mod test;
 
 use std::env;
@@ -23,7 +25,7 @@ struct Command {
     run: fn(&[String]) -> Result<()>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 9] = [
     Command {
         name: "run",
         arguments: "[-- ARGS]",
@@ -49,6 +51,12 @@ const COMMANDS: [Command; 7] = [
         run: conformance::run,
     },
     Command {
+        name: "compat",
+        arguments: "[ARGS]",
+        about: "run the public realtime SDKs against our server; ARGS go to the suite",
+        run: compat::run,
+    },
+    Command {
         name: "fuzz",
         arguments: "[--seconds N] [TARGET...]",
         about: "look for bytes from outside that do harm, in all places that take any or in some",
@@ -56,9 +64,15 @@ const COMMANDS: [Command; 7] = [
     },
     Command {
         name: "crash",
-        arguments: "[--rounds N]",
+        arguments: "[--sessions] [--rounds N]",
         about: "kill the server at random moments and look for anything lost",
         run: release::crash,
+    },
+    Command {
+        name: "soak",
+        arguments: "[--minutes N]",
+        about: "have realtime clients come and leave, and look for anything left of them",
+        run: release::soak,
     },
     Command { name: "bench", arguments: "[ARGS]", about: "measure the release binary", run: release::bench },
 ];

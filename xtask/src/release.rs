@@ -1,17 +1,19 @@
 //! The commands around the release binary.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-use crate::process::{cargo, program, run as process};
+use crate::process::{cargo, need_codecs, program, run as process};
 use crate::target;
 
 /// Serves, with the page at the default address unless the arguments say otherwise.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    build()?;
+    let binary = build()?;
     println!(
         "Dispatch: http://127.0.0.1:24203/ unless the arguments or the configuration name another address."
     );
-    let mut serve = program(target().join("release/dispatch"), &["serve"]);
+    let mut serve = program(binary, &["serve"]);
     serve.args(passed_on(args));
     process(serve)
 }
@@ -22,14 +24,23 @@ pub(crate) fn crash(args: &[String]) -> Result<()> {
     tool("crash", args)
 }
 
+/// Has realtime clients come and leave, and looks for anything left of them.
+pub(crate) fn soak(args: &[String]) -> Result<()> {
+    build()?;
+    tool("soak", args)
+}
+
 /// Measures the server.
 pub(crate) fn bench(args: &[String]) -> Result<()> {
     build()?;
     tool("bench", args)
 }
 
-fn build() -> Result<()> {
-    process(cargo(&["build", "--release", "--package", "dispatch"]))
+/// Builds the release binary, and says where it is.
+pub(crate) fn build() -> Result<PathBuf> {
+    need_codecs()?;
+    process(cargo(&["build", "--release", "--package", "dispatch"]))?;
+    Ok(target().join("release/dispatch"))
 }
 
 fn tool(name: &str, args: &[String]) -> Result<()> {

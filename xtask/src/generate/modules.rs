@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
-use wire::{conversation, error, event, extension, id, lifecycle, queue, surface, transport, usage};
+use wire::{account, conversation, error, event, extension, id, lifecycle, queue, surface, transport, usage};
 
 /// The types of one generated file, in the order in which they are printed.
 pub(super) struct Module {
@@ -142,6 +142,27 @@ pub(super) fn all() -> Result<Vec<Module>> {
                 extension::CacheWarmingTimer,
                 extension::ExtensionClientMessage,
                 extension::ExtensionServerMessage,
+                account::ClientTokenRequest,
+                account::ClientTokenConstraints,
+                account::RealtimeConstraints,
+                account::ClientTokenResponse,
+                account::ClientTokenPermissions,
+                account::InvalidFieldsBody,
+                account::InvalidField,
+                account::SessionListResponse,
+                account::SessionReceipt,
+                account::ConnectionReceipt,
+                account::RealtimeModelsResponse,
+                account::RealtimeModel,
+                account::RealtimeMetricsResponse,
+                account::KeyFunds,
+                account::ApiKey,
+                account::KeyListResponse,
+                account::CreateKeyRequest,
+                account::CreateKeyResponse,
+                account::CreditKeyRequest,
+                account::UsageResponse,
+                account::UsageRow,
             ]
         ),
     ];

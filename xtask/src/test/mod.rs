@@ -27,7 +27,7 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     Part { name: "format", about: "rustfmt has nothing to change", quick: true, run: format },
     Part { name: "lint", about: "clippy has nothing to say", quick: true, run: lint },
     Part { name: "generated", about: "generated files are up to date", quick: true, run: generated },
@@ -56,6 +56,12 @@ const PARTS: [Part; 12] = [
         about: "the release binary keeps the contract, seen from outside",
         quick: false,
         run: conformance,
+    },
+    Part {
+        name: "compat",
+        about: "the public realtime SDKs, unmodified, get what they want",
+        quick: false,
+        run: compat,
     },
     Part {
         name: "fuzz",
@@ -160,6 +166,11 @@ fn tests() -> Result<Outcome> {
 
 fn conformance() -> Result<Outcome> {
     crate::conformance::run(&[])?;
+    Ok(Outcome::Passed)
+}
+
+fn compat() -> Result<Outcome> {
+    crate::compat::run(&[])?;
     Ok(Outcome::Passed)
 }
 
