@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meter::{ClientToken, ConnectionId, KeyId, Kind, Rate, SecretHash, SessionId};
-use store::{OpenConnection, Store};
+use store::{OpenConnection, Resumable, Store};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,7 +36,7 @@ pub use registry::Room;
 pub use socket::{Frame, Received, Socket};
 pub use viewer::Watcher;
 
-use registry::Registry;
+use registry::{Place, Registry};
 use workers::Workers;
 
 /// How long a session without a connection can be gone on with.
@@ -261,50 +261,30 @@ impl Realtime {
             Verdict::Admit { max_duration } => max_duration,
             refused @ (Verdict::Http { .. } | Verdict::Socket { .. }) => return Err(refused.into()),
         };
-        let (Some(model), Some(mut place)) = (known, place) else {
+        let (Some(model), Some(place)) = (known, place) else {
             return Err(NotAdmitted::Failed("there is neither a model nor a place".to_owned()));
         };
-        let mut resumed = match resume {
+        let resumed = match resume {
             Some(id) => {
                 shared.store.resumable(&ConnectionId::new(id)).await?.filter(|found| found.key == key)
             }
             None => None,
         };
-        let id = uuid::Uuid::new_v4().to_string();
-        let connection = ConnectionId::new(id.clone());
-        let (session, ends) = loop {
-            let new = || SessionId::new(id.clone());
-            let session = resumed.as_ref().map_or_else(new, |found| found.session.clone());
-            // Before the ledger knows of it: whoever finds it there can end it.
-            let ends = place.take(id.clone(), session.clone());
-            let open = OpenConnection {
-                session: session.clone(),
-                connection: connection.clone(),
-                key: key.clone(),
-                model: model.name.clone(),
-                per_second: model.per_second,
-                at: now_ms(),
-            };
-            match shared.store.open_connection(open).await {
-                Ok(()) => break (session, ends),
-                // Meanwhile it was ended, so this is another one.
-                Err(store::Error::SessionEnded) if resumed.is_some() => resumed = None,
-                Err(store::Error::InsufficientCredits) => return Err(verdict(false).into()),
-                // Meanwhile it was revoked.
-                Err(store::Error::NoSuchKey) => {
-                    let purpose =
-                        Purpose::Produce { model: &model.name, is_known: true, has_credits: true, room };
-                    return Err(Holder::Unknown.verdict(asking, purpose).into());
-                }
-                Err(error) => return Err(error.into()),
+        let opening = open(shared.clone(), place, key, model.clone(), resumed, max_duration);
+        // In a task of its own: if the client leaves meanwhile, this call is cut off, and the ledger has the connection all
+        // the same. Then it is dropped there, which ends it.
+        match shared.tasks.spawn(opening).await {
+            Ok(Ok(producer)) => Ok(producer),
+            Ok(Err(store::Error::InsufficientCredits)) => Err(verdict(false).into()),
+            // Meanwhile it was revoked.
+            Ok(Err(store::Error::NoSuchKey)) => {
+                let purpose =
+                    Purpose::Produce { model: &model.name, is_known: true, has_credits: true, room };
+                Err(Holder::Unknown.verdict(asking, purpose).into())
             }
-        };
-        let look = resumed.map(|found| Look {
-            prompt: found.prompt.map(|prompt| Prompt { text: prompt.text, enhance: prompt.enhance }),
-            image: found.image.and_then(Image::from_file),
-        });
-        let start = Start { session_id: id, advertised: shared.advertised, resumed: look, max_duration };
-        Ok(Producer::new(shared.clone(), place, ends, session, connection, model.clone(), start))
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(NotAdmitted::Failed(error.to_string())),
+        }
     }
 
     /// Whether somebody may watch what the session of that id produces.
@@ -426,6 +406,45 @@ pub async fn refuse(mut socket: impl Socket, refusal: Refusal) {
     // A connection that is dropped with something unread is reset, and the client may lose what it was told.
     let farewell = async { while !matches!(socket.receive().await, None | Some(Received::Close(_))) {} };
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
+}
+
+/// Enters a connection into the ledger. From then on it is the session's to end it.
+async fn open(
+    shared: Arc<Shared>,
+    mut place: Place,
+    key: KeyId,
+    model: Model,
+    mut resumed: Option<Resumable>,
+    max_duration: Option<Duration>,
+) -> Result<Producer, store::Error> {
+    let id = uuid::Uuid::new_v4().to_string();
+    let connection = ConnectionId::new(id.clone());
+    let (session, ends) = loop {
+        let new = || SessionId::new(id.clone());
+        let session = resumed.as_ref().map_or_else(new, |found| found.session.clone());
+        // Before the ledger knows of it: whoever finds it there can end it.
+        let ends = place.take(id.clone(), session.clone());
+        let open = OpenConnection {
+            session: session.clone(),
+            connection: connection.clone(),
+            key: key.clone(),
+            model: model.name.clone(),
+            per_second: model.per_second,
+            at: now_ms(),
+        };
+        match shared.store.open_connection(open).await {
+            Ok(()) => break (session, ends),
+            // Meanwhile it was ended, so this is another one.
+            Err(store::Error::SessionEnded) if resumed.is_some() => resumed = None,
+            Err(error) => return Err(error),
+        }
+    };
+    let look = resumed.map(|found| Look {
+        prompt: found.prompt.map(|prompt| Prompt { text: prompt.text, enhance: prompt.enhance }),
+        image: found.image.and_then(Image::from_file),
+    });
+    let start = Start { session_id: id, advertised: shared.advertised, resumed: look, max_duration };
+    Ok(Producer::new(shared, place, ends, session, connection, model, start))
 }
 
 /// Forgets sessions that nobody will go on with.
