@@ -10,6 +10,10 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use wire::account::{
+    ApiKey, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, KeyListResponse, RealtimeMetricsResponse,
+    SessionListResponse, SessionReceipt, UsageResponse, UsageRow,
+};
 use wire::extension::QueueStateResponse;
 use wire::transport::{
     ChatRequest, ClientMessage, ConversationHistoryResponse, ConversationListResponse,
@@ -93,6 +97,74 @@ impl Client {
     pub async fn conversations(&self) -> Result<Vec<ConversationMeta>> {
         let list: ConversationListResponse = self.get("conversations").await?;
         Ok(list.conversations)
+    }
+
+    /// Makes a key with a balance of its own.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn create_key(&self, key: &CreateKeyRequest) -> Result<CreateKeyResponse> {
+        self.post("v1/keys", Some(key)).await
+    }
+
+    /// Adds to a key's balance.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn credit_key(&self, key: &str, credit: &CreditKeyRequest) -> Result<ApiKey> {
+        self.post(&format!("v1/keys/{key}/credit"), Some(credit)).await
+    }
+
+    /// All keys.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn keys(&self) -> Result<Vec<ApiKey>> {
+        let list: KeyListResponse = self.get("v1/keys").await?;
+        Ok(list.keys)
+    }
+
+    /// The newest realtime sessions, a thousand at most.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn sessions(&self) -> Result<Vec<SessionReceipt>> {
+        let list: SessionListResponse = self.get("v1/sessions?limit=1000").await?;
+        Ok(list.sessions)
+    }
+
+    /// What a realtime session cost, by its id or that of one of its connections.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn session(&self, id: &str) -> Result<SessionReceipt> {
+        self.get(&format!("v1/sessions/{id}")).await
+    }
+
+    /// Ends a realtime session.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn end_session(&self, id: &str) -> Result<SessionReceipt> {
+        let response = self.http.delete(format!("{}/v1/sessions/{id}", self.url)).send().await?;
+        read(response).await.with_context(|| format!("DELETE /v1/sessions/{id}"))
+    }
+
+    /// What realtime sessions hold at this moment.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn realtime_metrics(&self) -> Result<RealtimeMetricsResponse> {
+        self.get("metrics/realtime").await
+    }
+
+    /// What was used since that day, by day, key and model.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or refuses.
+    pub async fn usage(&self, from: &str) -> Result<Vec<UsageRow>> {
+        let answer: UsageResponse = self.get(&format!("v1/usage?from={from}")).await?;
+        Ok(answer.usage)
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {

@@ -1,9 +1,12 @@
-//! Two ways to look at the release binary from outside, over HTTP and WebSocket and nothing else: [`crash`] kills it at
-//! random moments and looks for anything lost; the `bench` binary measures it.
+//! Three ways to look at the release binary from outside, over the network and nothing else: [`crash`] kills it at random
+//! moments and looks for anything lost; [`soak`] has clients come and leave and looks for anything left; the `bench` binary
+//! measures it.
 
 pub mod client;
 pub mod crash;
+pub mod realtime;
 pub mod server;
+pub mod soak;
 
 use std::path::PathBuf;
 

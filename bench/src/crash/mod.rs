@@ -21,9 +21,10 @@
 mod judge;
 mod plan;
 mod play;
+pub mod sessions;
+mod starts;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,13 +35,12 @@ use wire::transport::ServerMessage;
 use wire::{AgentEvent, ConversationId, ConversationStatus, Relayed};
 
 use crate::client::{Client, Socket};
-use crate::server::{Launch, Server, StartTime};
+use crate::server::{Launch, Server};
 use judge::{Fate, Given, Heard, Known};
 use plan::Plan;
 use play::Played;
 
-/// The longest that a start may take, not counting the time for which the machine had no processor for it.
-const START: Duration = Duration::from_secs(1);
+pub use starts::Starts;
 
 /// After so many rounds all conversations are read again, not only those that something was done with.
 const SWEEP: u32 = 20;
@@ -63,8 +63,8 @@ pub struct Options {
 pub struct Report {
     /// Rounds that were played to their end.
     pub rounds: u32,
-    /// Kills during a start-up, besides those of the rounds.
-    pub early_kills: usize,
+    /// How the server was started again.
+    pub starts: Starts,
     /// Conversations that had something in them.
     pub conversations: usize,
     /// Chunks in all logs at the end.
@@ -77,20 +77,8 @@ pub struct Report {
     pub events: usize,
     /// Messages that were acknowledged: prompts and queued ones.
     pub messages: usize,
-    /// Of each start, how long it took.
-    pub starts: Vec<StartTime>,
     /// What must not be. The run ends with the first round that has any.
     pub wrong: Vec<String>,
-}
-
-impl Report {
-    /// Half of the starts, and all of them, took no longer than that.
-    pub fn start_times(&self) -> (Duration, Duration) {
-        let mut took: Vec<Duration> = self.starts.iter().map(|start| start.took).collect();
-        took.sort_unstable();
-        let at = |index: usize| took.get(index).copied().unwrap_or_default();
-        (at(took.len() / 2), at(took.len().saturating_sub(1)))
-    }
 }
 
 /// Kills the server in as many rounds as were asked for, or until something is wrong.
@@ -143,22 +131,8 @@ struct Run {
 
 impl Run {
     async fn restart(&mut self, plan: &Plan) -> Result<Server> {
-        for after in &plan.early_kills {
-            let starting = self.launch.spawn()?;
-            time::sleep(*after).await;
-            starting.kill().await?;
-            self.report.early_kills += 1;
-        }
-        let server = self.launch.start().await?;
-        self.report.starts.push(server.start);
-        let StartTime { took, waited } = server.start;
-        if took.saturating_sub(waited) > START {
-            self.report.wrong.push(format!(
-                "the start took {} ms, of which {} ms were spent waiting for a processor",
-                took.as_millis(),
-                waited.as_millis()
-            ));
-        }
+        let (server, late) = self.report.starts.again(&self.launch, &plan.early_kills).await?;
+        self.report.wrong.extend(late);
         Ok(server)
     }
 
@@ -193,9 +167,7 @@ impl Run {
             wrong.extend(known.judge_queue(&queue));
             self.report.wrong.extend(wrong.into_iter().map(|wrong| format!("{id}: {wrong}")));
         }
-        let log = fs::read_to_string(&self.launch.log).unwrap_or_default();
-        let panics = log.lines().filter(|line| line.contains("panicked at") || line.contains("a defect"));
-        self.report.wrong.extend(panics.map(|line| format!("the server's log says: {line}")));
+        self.report.wrong.extend(starts::complaints(&self.launch));
         Ok(())
     }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use wire::ConversationId;
 
+use super::starts::early_kills;
+
 /// How many conversations there are at a time.
 const SLOTS: u32 = 8;
 
@@ -56,9 +58,7 @@ pub(super) enum Way {
 impl Plan {
     pub(super) fn of(seed: u64, round: u32) -> Self {
         let mut rng = Rng::with_seed(seed ^ u64::from(round).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let early_kills = (0..if rng.u32(..4) == 0 { rng.u32(1..=2) } else { 0 })
-            .map(|_| Duration::from_micros(if rng.bool() { rng.u64(..60_000) } else { rng.u64(..10_000) }))
-            .collect();
+        let early_kills = early_kills(&mut rng);
         let kill_after = Duration::from_micros(match rng.u32(..4) {
             0 => rng.u64(0..50_000),
             1 | 2 => rng.u64(50_000..700_000),

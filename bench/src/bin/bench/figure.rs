@@ -25,11 +25,11 @@ impl Samples {
     }
 
     fn percentiles(&self) -> Percentiles {
-        Percentiles { p50: self.percentile(50), p99: self.percentile(99) }
+        Percentiles { p50: self.percentile(50), p95: self.percentile(95), p99: self.percentile(99) }
     }
 
     /// The smallest value that is not below that share of all values; of few values, the 99th of a hundred is the largest.
-    fn percentile(&self, percent: usize) -> f64 {
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.0.len() * percent).div_ceil(100);
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
     }
@@ -39,6 +39,7 @@ impl Samples {
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Percentiles {
     p50: f64,
+    p95: f64,
     p99: f64,
 }
 
@@ -50,6 +51,17 @@ pub(crate) enum Target {
     Median(f64),
     /// The difference between the median and that of the comparison.
     Added(f64),
+    /// The median, as a part of that of the comparison.
+    Part(f64),
+}
+
+/// What figures stand beside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// The same load without the server: what counts is the difference.
+    Bare,
+    /// Another server: what counts is the ratio.
+    Aiortc,
 }
 
 /// One line of the table.
@@ -67,6 +79,12 @@ pub(crate) struct Figure {
     /// The difference of the medians.
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<f64>,
+    /// What the same load costs another server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aiortc: Option<Percentiles>,
+    /// The median by that of the other server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +100,8 @@ impl Figure {
             measured: samples.percentiles(),
             bare: None,
             added: None,
+            aiortc: None,
+            ratio: None,
             target: None,
             met: None,
         }
@@ -95,6 +115,14 @@ impl Figure {
         self.judged()
     }
 
+    /// Beside the same with another server.
+    pub(crate) fn beside_aiortc(mut self, other: &Samples) -> Self {
+        let other = other.percentiles();
+        self.aiortc = Some(other);
+        self.ratio = Some(self.measured.p50 / other.p50);
+        self.judged()
+    }
+
     pub(crate) fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
         self.judged()
@@ -104,6 +132,7 @@ impl Figure {
         self.met = match self.target {
             Some(Target::Median(most)) => Some(self.measured.p50 <= most),
             Some(Target::Added(most)) => self.added.map(|added| added <= most),
+            Some(Target::Part(most)) => self.ratio.map(|ratio| ratio <= most),
             None => None,
         };
         self
@@ -111,24 +140,40 @@ impl Figure {
 }
 
 /// The figures as people read them.
-pub(crate) fn table(figures: &[Figure]) -> String {
-    let mut table = row(["", "", "runs", "p50", "p99", "bare p50", "bare p99", "added", "target", ""]);
+pub(crate) fn table(figures: &[Figure], beside: Beside) -> String {
+    let mut table = match beside {
+        Beside::Bare => row(["", "", "runs", "p50", "p99", "bare p50", "bare p99", "added", "target", ""]),
+        Beside::Aiortc => {
+            row(["", "", "runs", "p50", "p95", "aiortc 50", "aiortc 95", "ratio", "target", ""])
+        }
+    };
     for figure in figures {
         let some = |value: Option<f64>| value.map(number).unwrap_or_default();
         let target = match figure.target {
             Some(Target::Median(most)) => number(most),
             Some(Target::Added(most)) => format!("+{}", number(most)),
+            Some(Target::Part(most)) => format!("x{}", number(most)),
             None => String::new(),
+        };
+        let [high, other, other_high, difference] = match beside {
+            Beside::Bare => {
+                let (p50, p99) = (figure.bare.map(|bare| bare.p50), figure.bare.map(|bare| bare.p99));
+                [number(figure.measured.p99), some(p50), some(p99), some(figure.added)]
+            }
+            Beside::Aiortc => {
+                let (p50, p95) = (figure.aiortc.map(|other| other.p50), figure.aiortc.map(|other| other.p95));
+                [number(figure.measured.p95), some(p50), some(p95), some(figure.ratio)]
+            }
         };
         table.push_str(&row([
             &figure.what,
             figure.unit,
             &figure.runs.to_string(),
             &number(figure.measured.p50),
-            &number(figure.measured.p99),
-            &some(figure.bare.map(|bare| bare.p50)),
-            &some(figure.bare.map(|bare| bare.p99)),
-            &some(figure.added),
+            &high,
+            &other,
+            &other_high,
+            &difference,
             &target,
             match figure.met {
                 Some(true) => "met",
@@ -141,9 +186,9 @@ pub(crate) fn table(figures: &[Figure]) -> String {
 }
 
 fn row(cells: [&str; 10]) -> String {
-    let [what, unit, runs, p50, p99, bare_p50, bare_p99, added, target, met] = cells;
+    let [what, unit, runs, p50, high, other_p50, other_high, difference, target, met] = cells;
     let row = format!(
-        "{what:<57} {unit:<3} {runs:>5} {p50:>9} {p99:>9} {bare_p50:>9} {bare_p99:>9} {added:>8} {target:>7} {met}"
+        "{what:<57} {unit:<3} {runs:>5} {p50:>9} {high:>9} {other_p50:>9} {other_high:>9} {difference:>8} {target:>7} {met}"
     );
     format!("{}\n", row.trim_end())
 }
@@ -179,7 +224,7 @@ mod tests {
             Figure::new("whole", "ms", &samples).target(Target::Median(4.0)),
             Figure::new("added", "ms", &samples).target(Target::Added(2.5)).beside(&bare),
         ];
-        let lines = table(&figures);
+        let lines = table(&figures, Beside::Bare);
         let words: Vec<Vec<&str>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(
             words[1..],
@@ -187,6 +232,23 @@ mod tests {
                 vec!["plain", "ms", "3", "4.00", "1000"],
                 vec!["whole", "ms", "3", "4.00", "1000", "4.00", "met"],
                 vec!["added", "ms", "3", "4.00", "1000", "1.00", "1.00", "3.00", "+2.50", "MISSED"],
+            ]
+        );
+    }
+    #[test]
+    fn a_figure_stands_beside_another_server() {
+        let (ours, theirs) = (Samples::new([10.0, 20.0, 30.0]), Samples::new([80.0]));
+        let figures = [
+            Figure::new("latency", "ms", &ours).beside_aiortc(&theirs).target(Target::Part(0.25)),
+            Figure::new("time", "%", &ours).beside_aiortc(&theirs).target(Target::Part(0.2)),
+        ];
+        let lines = table(&figures, Beside::Aiortc);
+        let words: Vec<Vec<&str>> = lines.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            words[1..],
+            [
+                vec!["latency", "ms", "3", "20.0", "30.0", "80.0", "80.0", "0.25", "x0.25", "met"],
+                vec!["time", "%", "3", "20.0", "30.0", "80.0", "80.0", "0.25", "x0.20", "MISSED"],
             ]
         );
     }

@@ -3,7 +3,8 @@
 //! The provider is a real HTTP server on loopback that answers at a fixed pace; it notes when a request came, when its
 //! first token left and when its answer was over. The load generator notes when it asked and what it got when. Both are
 //! in this process, and share the machine's processors with the server: under heavy load the figures tell what all of
-//! it together can do, and the column `bare` what of it is not the server's.
+//! it together can do, and the column `bare` what of it is not the server's. Realtime sessions stand beside another
+//! server instead, see [`realtime`].
 
 mod figure;
 mod floor;
@@ -11,6 +12,7 @@ mod latency;
 mod memory;
 mod provider;
 mod raw;
+mod realtime;
 mod start;
 mod turns;
 mod watchers;
@@ -21,14 +23,14 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use figure::Figure;
+use figure::{Beside, Figure};
 use world::World;
 
 /// Measure the server beside the same load without it. TMPDIR says on which disk.
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Args {
-    /// What to measure; everything when absent.
+    /// What to measure; everything when absent, realtime sessions only where Python has what their comparison needs.
     #[arg(value_enum)]
     parts: Vec<Part>,
     /// Print JSON instead of a table.
@@ -51,6 +53,8 @@ enum Part {
     Watchers,
     /// Idle conversations.
     Memory,
+    /// Realtime sessions, beside an aiortc server.
+    Realtime,
 }
 
 // One thread for the load generator, one for the provider: what is left is for the server.
@@ -69,7 +73,7 @@ async fn main() -> Result<()> {
         );
     }
     let parts = if args.parts.is_empty() { Part::value_variants() } else { &args.parts };
-    let mut figures: Vec<Figure> = Vec::new();
+    let (mut figures, mut beside_aiortc): (Vec<Figure>, Vec<Figure>) = (Vec::new(), Vec::new());
     for part in parts {
         let measured = match part {
             Part::Start => start::measure(&world).await,
@@ -77,16 +81,33 @@ async fn main() -> Result<()> {
             Part::Turns => turns::measure(&world).await,
             Part::Watchers => watchers::measure(&world).await,
             Part::Memory => memory::measure(&world).await,
+            Part::Realtime => match realtime::Environment::prepare().await {
+                Ok(environment) => {
+                    let measured = realtime::measure(&world, &args.binary, &environment).await;
+                    beside_aiortc.extend(measured.context("measuring Realtime")?);
+                    continue;
+                }
+                Err(error) if args.parts.is_empty() => {
+                    eprintln!("realtime is left out, for lack of something to stand beside: {error:#}");
+                    continue;
+                }
+                Err(error) => Err(error),
+            },
         };
         figures.extend(measured.with_context(|| format!("measuring {part:?}"))?);
     }
     if args.json {
+        figures.extend(beside_aiortc);
         println!(
             "{}",
             serde_json::to_string_pretty(&serde_json::json!({"processors": cores, "figures": figures}))?
         );
-    } else {
-        print!("{}", figure::table(&figures));
+        return Ok(());
+    }
+    for (figures, beside) in [(figures, Beside::Bare), (beside_aiortc, Beside::Aiortc)] {
+        if !figures.is_empty() {
+            println!("{}", figure::table(&figures, beside));
+        }
     }
     Ok(())
 }
