@@ -8,6 +8,7 @@
 mod config;
 mod http;
 mod pieces;
+mod realtime;
 mod scratch;
 mod streams;
 mod tools;
@@ -21,7 +22,7 @@ use libfuzzer_sys::fuzz_target;
 type Target = fn(&[u8]);
 
 /// By name; `xtask/src/fuzz.rs` says what each is for.
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 12] = [
     ("sse", streams::sse),
     ("openai_stream", streams::openai),
     ("anthropic_stream", streams::anthropic),
@@ -29,6 +30,9 @@ const TARGETS: [(&str, Target); 9] = [
     ("http_bodies", http::bodies),
     ("http_paths", http::paths),
     ("websocket", websocket::frames),
+    ("signaling", realtime::signaling),
+    ("offers", realtime::offers),
+    ("pictures", realtime::pictures),
     ("tool_arguments", tools::arguments),
     ("config", config::file),
 ];

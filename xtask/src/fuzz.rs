@@ -21,7 +21,7 @@ struct Target {
     about: &'static str,
 }
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 12] = [
     Target { name: "sse", about: "server-sent events of a provider, cut anywhere" },
     Target { name: "openai_stream", about: "a stream of chat completion chunks, cut anywhere" },
     Target { name: "anthropic_stream", about: "a stream of the Messages API, cut anywhere" },
@@ -29,6 +29,9 @@ const TARGETS: [Target; 9] = [
     Target { name: "http_bodies", about: "bodies of requests, to every route there is" },
     Target { name: "http_paths", about: "methods, paths and queries of requests" },
     Target { name: "websocket", about: "frames of a WebSocket" },
+    Target { name: "signaling", about: "frames of a realtime session" },
+    Target { name: "offers", about: "the SDP that a client offers media with" },
+    Target { name: "pictures", about: "packets of video, and reference images" },
     Target { name: "tool_arguments", about: "what a model writes as the input of a tool" },
     Target { name: "config", about: "configuration files, and variables over them" },
 ];

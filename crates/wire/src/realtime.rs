@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -58,7 +57,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
 ///
 /// It is read with [`ClientMessage::parse`], which keeps nothing of what it does not know: a frame full of
 /// unknown things costs no more than its text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type")]
 pub enum ClientMessage {
     /// Proposes a peer connection. Another one on the same socket replaces it.
@@ -81,7 +80,6 @@ pub enum ClientMessage {
     LivekitJoin,
     /// A message of a type that is not known here. Never written.
     #[serde(skip_serializing)]
-    #[schemars(skip)]
     Unknown,
 }
 
@@ -122,7 +120,7 @@ impl ClientMessage {
 macro_rules! names {
     ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $name:ident = $text:literal,)* }) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $type {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
@@ -247,14 +245,14 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 /// One side of a peer connection, as SDP.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The session description.
     pub sdp: String,
 }
 
 /// An address, or the end of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trickle {
     /// `null` when there are no more.
     #[serde(default)]
@@ -262,7 +260,7 @@ pub struct Trickle {
 }
 
 /// An ICE candidate as browsers write it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceCandidate {
     /// The candidate attribute, from `candidate:` on; some browsers end with an empty one.
     pub candidate: String,
@@ -278,7 +276,7 @@ pub struct IceCandidate {
 }
 
 /// Sets the prompt and leaves the image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
     /// At least one character.
     pub prompt: String,
@@ -288,15 +286,13 @@ pub struct Prompt {
 }
 
 /// Sets the image, and the prompt if it has one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetImage {
     /// The image file in base64, without a `data:` prefix. Both `null` and absent take the image away.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[schemars(with = "Option<String>")]
     pub image_data: Field<String>,
     /// Absent leaves the prompt, `null` takes it away.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[schemars(with = "Option<String>")]
     pub prompt: Field<String>,
     /// As in [`Prompt::enhance_prompt`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,7 +315,7 @@ impl SetImage {
 ///
 /// Of these, this server sends `session_id`, `answer`, the acks, the three of a generation, and `error`; the others
 /// are sent by other servers of the protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// The session's name and where its media come from. The first message.
@@ -410,12 +406,11 @@ pub enum ServerMessage {
     },
     /// A message of a type that is not known here. Never written.
     #[serde(other, skip_serializing)]
-    #[schemars(skip)]
     Unknown,
 }
 
 /// A relay for media.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TurnConfig {
     /// For the relay.
     pub username: String,
