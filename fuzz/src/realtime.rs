@@ -9,7 +9,7 @@ use media::{Codec, Port, Role, Settings};
 use realtime::{Advertised, Cause, FromPeer, Input, MediaEvent, Output, Session, Start, ToPeer};
 use tokio::runtime::Runtime;
 use video::{Decoder, Pool, Reference};
-use wire::realtime::{ClientMessage, ServerMessage};
+use wire::realtime::{ClientMessage, Malformed, MessageKind, ServerMessage};
 
 /// The most frames, or packets, of one input.
 const MOST: usize = 24;
@@ -37,6 +37,8 @@ pub(crate) fn signaling(data: &[u8]) {
         match ClientMessage::parse(text) {
             Ok(ClientMessage::Prompt(prompt)) => wanted.push(Some(prompt.prompt)),
             Ok(ClientMessage::SetImage(_)) => wanted.push(None),
+            // One that cannot be read is acknowledged, too: not taken. Of a prompt there is no text to do that with.
+            Err(Malformed { kind: Some(MessageKind::SetImage), .. }) => wanted.push(None),
             Ok(_) | Err(_) => {}
         }
         session.handle(now, Input::Peer(FromPeer::Text(text.to_owned())));

@@ -125,6 +125,9 @@ fn responses(operation: &Operation, schemas: &mut Schemas, errors: &Errors) -> M
                 .collect();
             described["headers"] = headers.into();
         }
+        if !answer.codes.is_empty() {
+            described["x-error-codes"] = json!(answer.codes);
+        }
         responses.insert(answer.status, described);
     }
     responses.into_iter().map(|(status, response)| (status.to_string(), response)).collect()

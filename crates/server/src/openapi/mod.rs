@@ -88,6 +88,8 @@ struct Answer {
     shape: Option<Shape>,
     /// Names of headers and what they say.
     headers: Vec<(&'static str, &'static str)>,
+    /// Of a refusal: its codes.
+    codes: Vec<ErrorCode>,
 }
 
 /// The schema of a type.
@@ -197,18 +199,51 @@ impl Operation {
     /// Answers with that status and type.
     pub(crate) fn answers_as<T: JsonSchema>(self, status: u16, about: &'static str) -> Self {
         let shape = Some(Shape::Of(vec![of::<T>()]));
-        self.answer(Answer { status, about, content_type: JSON, shape, headers: Vec::new() })
+        self.answer(Answer {
+            status,
+            about,
+            content_type: JSON,
+            shape,
+            headers: Vec::new(),
+            codes: Vec::new(),
+        })
+    }
+
+    /// Refuses with that status and type, in a way that is not that of other operations.
+    pub(crate) fn refuses_as<T: JsonSchema>(
+        self,
+        status: u16,
+        codes: &[ErrorCode],
+        about: &'static str,
+    ) -> Self {
+        let shape = Some(Shape::Of(vec![of::<T>()]));
+        let codes = codes.to_vec();
+        self.answer(Answer { status, about, content_type: JSON, shape, headers: Vec::new(), codes })
     }
 
     /// Answers with a stream of events of turns.
     pub(crate) fn streams(self, content_type: &'static str, about: &'static str) -> Self {
         let shape = Some(Shape::Component(schemas::STREAMED_EVENT));
-        self.answer(Answer { status: 200, about, content_type, shape, headers: Vec::new() })
+        self.answer(Answer {
+            status: 200,
+            about,
+            content_type,
+            shape,
+            headers: Vec::new(),
+            codes: Vec::new(),
+        })
     }
 
     /// Answers with something that is not JSON, or JSON that has a schema elsewhere.
     pub(crate) fn gives(self, content_type: &'static str, about: &'static str) -> Self {
-        self.answer(Answer { status: 200, about, content_type, shape: None, headers: Vec::new() })
+        self.answer(Answer {
+            status: 200,
+            about,
+            content_type,
+            shape: None,
+            headers: Vec::new(),
+            codes: Vec::new(),
+        })
     }
 
     fn answer(mut self, answer: Answer) -> Self {

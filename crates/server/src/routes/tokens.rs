@@ -37,12 +37,17 @@ pub(super) fn operation() -> Operation {
             "constraints": { "realtime": { "maxSessionDuration": 600 } },
         }))
         .answers::<ClientTokenResponse>("The token. It is shown this once.")
-        .answers_as::<ErrorBody>(
+        .refuses_as::<ErrorBody>(
             403,
+            &[ErrorCode::Unauthorized, ErrorCode::ForbiddenOrigin],
             "`unauthorized`: a client token makes no client tokens.\n\n`forbidden-origin`: the request named a host or came \
              from an origin that this server does not answer.",
         )
-        .answers_as::<InvalidFieldsBody>(422, "The body is not JSON, or a field of it cannot be taken.")
+        .refuses_as::<InvalidFieldsBody>(
+            422,
+            &[ErrorCode::InvalidJson, ErrorCode::InvalidRequest],
+            "`invalid-json`: the body is not JSON.\n\n`invalid-request`: a field of it cannot be taken; `detail` says which.",
+        )
         .fails(&[ErrorCode::StoreFailed])
 }
 
