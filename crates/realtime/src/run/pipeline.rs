@@ -151,9 +151,7 @@ impl Pipeline {
     pub(super) fn disconnect(&self) {
         let mut inbox = self.inbox();
         inbox.packets.clear();
-        if let Some(peer) = inbox.peer.take() {
-            peer.close();
-        }
+        inbox.peer = None;
     }
 
     /// Nothing more is computed or sent at all.

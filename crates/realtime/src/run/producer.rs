@@ -55,7 +55,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.live.pipeline.stop();
-        self.live.viewers.close();
     }
 }
 
@@ -104,6 +103,7 @@ impl Producer {
             live: stage.live.clone(),
             stage: Some(stage),
             connection: None,
+            stopped: None,
             inputs: VecDeque::new(),
             working: FuturesUnordered::new(),
             looks: watch::channel(None).0,
@@ -141,6 +141,8 @@ struct Drive<'p, S> {
     /// None when the session is over.
     stage: Option<Stage>,
     connection: Option<Connection>,
+    /// One that was stopped, until the client has heard why.
+    stopped: Option<Connection>,
     /// What outputs have brought about.
     inputs: VecDeque<Input>,
     /// Answers of the ledger that are awaited.
@@ -231,8 +233,9 @@ impl<S: Socket> Drive<'_, S> {
                 true
             }
             ToPeer::StopMedia => {
-                self.connection = None;
                 self.live.pipeline.disconnect();
+                // Whoever sees media end before it hears why takes that for a loss, and comes back.
+                self.stopped = self.connection.take();
                 true
             }
         };

@@ -63,10 +63,8 @@ impl Watcher {
                             }
                             true
                         }
-                        ToPeer::StopMedia => {
-                            close(&mut connection);
-                            true
-                        }
+                        // Whoever sees media end before it hears why takes that for a loss, and comes back.
+                        ToPeer::StopMedia => true,
                     };
                     if !went {
                         inputs.push_back(FromPeer::Lost);
