@@ -33,7 +33,7 @@ pub(crate) struct Realtime {
     /// The most sessions of one key at a time.
     #[serde(deserialize_with = "value::count")]
     pub(crate) max_sessions_per_key: usize,
-    /// Besides the [known](known) ones, or instead of those of the same names.
+    /// Besides the [known] ones, or instead of those of the same names.
     #[serde(deserialize_with = "value::list")]
     pub(crate) models: Vec<Model>,
 }
