@@ -24,6 +24,7 @@ use crate::frame::{AudioPacket, ReceivedAudio, ReceivedVideo, VideoFrame};
 use crate::gate::Gate;
 use crate::peer::{Outgoing, Outlet, Request};
 use crate::routes::{Packet, Registration, Transport};
+use crate::run::Run;
 use crate::settings::{Bitrates, Codec};
 use crate::tcp::Connections;
 use crate::udp::Udp;
@@ -47,16 +48,10 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    fn send(&self, transmit: &Transmit, from: Option<IpAddr>) -> bool {
-        match transmit.proto {
-            Protocol::Udp => self
-                .udp
-                .iter()
-                .find(|socket| socket.local().is_ipv4() == transmit.destination.is_ipv4())
-                .is_some_and(|socket| socket.send(transmit.destination, from, &transmit.contents)),
-            Protocol::Tcp => self.tcp.send(transmit.destination, &transmit.contents),
-            Protocol::SslTcp | Protocol::Tls => false,
-        }
+    /// The socket of that address's family.
+    fn udp_for(&self, destination: SocketAddr) -> Option<&Udp> {
+        let socket = self.udp.iter().find(|socket| socket.local().is_ipv4() == destination.is_ipv4());
+        socket.map(AsRef::as_ref)
     }
 }
 
@@ -89,6 +84,8 @@ pub(crate) struct Driver {
     packets: mpsc::Receiver<Packet>,
     media: mpsc::Receiver<Outgoing>,
     requests: mpsc::Receiver<Request>,
+    /// What goes out before the task waits.
+    run: Run,
     /// The local address to which the last packet of each of the peer's addresses came.
     via: Vec<(SocketAddr, Option<IpAddr>)>,
     born: Instant,
@@ -143,6 +140,7 @@ impl Driver {
             packets: inputs.packets,
             media: inputs.media,
             requests: inputs.requests,
+            run: Run::default(),
             via: Vec::new(),
             born: now,
             heard: now,
@@ -161,6 +159,7 @@ impl Driver {
 
     pub(crate) async fn run(mut self) {
         self.farewell.reason = Some(self.serve().await);
+        self.send_run();
         for source in self.registration.sources(Transport::Tcp) {
             self.links.tcp.end(source);
         }
@@ -193,6 +192,7 @@ impl Driver {
                     Err(reason) => return reason,
                 };
             }
+            self.send_run();
             timer.as_mut().reset(wake.min(self.deadline()).into());
             let outlet = &self.farewell.outlet;
             let done = tokio::select! {
@@ -264,11 +264,27 @@ impl Driver {
     }
 
     fn transmit(&mut self, transmit: &Transmit) {
-        let from =
-            self.via.iter().find(|(source, _)| *source == transmit.destination).and_then(|(_, to)| *to);
-        if !self.links.send(transmit, from) {
-            self.statistics.unsent += 1;
+        let Transmit { destination, ref contents, .. } = *transmit;
+        match transmit.proto {
+            Protocol::Udp => {
+                let via = self.via.iter().find(|(source, _)| *source == destination);
+                let from = via.and_then(|(_, to)| *to);
+                let most = self.links.udp_for(destination).map_or(1, Udp::most_at_once);
+                if !self.run.fits(destination, from, contents.len(), most) {
+                    self.send_run();
+                }
+                self.run.push(destination, from, contents);
+            }
+            Protocol::Tcp => {
+                self.statistics.unsent += u64::from(!self.links.tcp.send(destination, contents));
+            }
+            Protocol::SslTcp | Protocol::Tls => self.statistics.unsent += 1,
         }
+    }
+
+    fn send_run(&mut self) {
+        let socket = self.run.destination().and_then(|destination| self.links.udp_for(destination));
+        self.statistics.unsent += self.run.send(socket) as u64;
     }
 
     fn receive(&mut self, packet: &Packet) {

@@ -62,6 +62,7 @@ mod offer;
 mod peer;
 mod port;
 mod routes;
+mod run;
 mod settings;
 mod tcp;
 mod udp;

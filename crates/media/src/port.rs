@@ -81,7 +81,7 @@ impl Port {
         }
         let mut sockets = Vec::new();
         for &address in &settings.listen {
-            match Udp::bind(address).await {
+            match Udp::bind(address) {
                 Ok(socket) => sockets.push(Arc::new(socket)),
                 // "Everywhere" may include a family that the machine has not.
                 Err(error)

@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::task::coop::consume_budget;
 use tracing::debug;
 
@@ -40,26 +41,30 @@ pub(crate) struct Datagram {
 /// A UDP socket.
 #[derive(Debug)]
 pub(crate) struct Udp {
-    io: tokio::net::UdpSocket,
+    /// Only what is to be read wakes anybody: a socket can nearly always be written to, and would say so after each send.
+    io: AsyncFd<Socket>,
     state: UdpSocketState,
     local: SocketAddr,
 }
 
 impl Udp {
-    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// Has to be called within a tokio runtime.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        let io = tokio::net::UdpSocket::from_std(socket.into())?;
-        let state = UdpSocketState::new(UdpSockRef::from(&io))?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // Smaller buffers are no reason to fail: what does not fit is lost and sent again.
-        let _ = state.set_recv_buffer_size(UdpSockRef::from(&io), BUFFER);
-        let _ = state.set_send_buffer_size(UdpSockRef::from(&io), BUFFER);
-        let local = io.local_addr()?;
-        io.writable().await?;
+        let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), BUFFER);
+        let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), BUFFER);
+        let local = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        // SAFETY: a socket has the same open descriptor for as long as it lives, and it lives in there, out of reach of
+        // whatever could close it, until it is not watched any more.
+        #[allow(unsafe_code)]
+        let io = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
         Ok(Self { io, state, local })
     }
 
@@ -67,12 +72,22 @@ impl Udp {
         self.local
     }
 
-    /// Sends, or drops the datagram where the system would have to wait: retransmission is the peer's to ask for.
-    pub(crate) fn send(&self, destination: SocketAddr, from: Option<IpAddr>, contents: &[u8]) -> bool {
-        let datagram = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: from };
-        self.io
-            .try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), &datagram))
-            .is_ok()
+    /// Sends, or drops what the system would have to wait for: retransmission is the peer's to ask for. With a length,
+    /// the contents are datagrams of it one after another, of which the last may be shorter.
+    pub(crate) fn send(
+        &self,
+        destination: SocketAddr,
+        from: Option<IpAddr>,
+        contents: &[u8],
+        each: Option<usize>,
+    ) -> bool {
+        let datagrams = Transmit { destination, ecn: None, contents, segment_size: each, src_ip: from };
+        self.state.try_send(UdpSockRef::from(self.io.get_ref()), &datagrams).is_ok()
+    }
+
+    /// How many datagrams can be sent at once; 1 where the system cannot.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.state.max_gso_segments()
     }
 
     /// Hands all datagrams to `take`, for ever.
@@ -80,23 +95,21 @@ impl Udp {
         let mut buffer = vec![0_u8; BATCH * RUN];
         let mut arena = BytesMut::with_capacity(ARENA);
         loop {
-            if self.io.readable().await.is_err() {
-                return;
-            }
+            let Ok(mut readable) = self.io.readable().await else { return };
             // However much comes, the other tasks get their turn.
             consume_budget().await;
             let mut chunks = buffer.chunks_mut(RUN);
             let mut slices: [_; BATCH] =
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
             let mut runs = [RecvMeta::default(); BATCH];
-            let read = self.io.try_io(Interest::READABLE, || {
-                self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut runs)
-            });
+            let read = readable
+                .try_io(|socket| self.state.recv(UdpSockRef::from(socket.get_ref()), &mut slices, &mut runs));
             let count = match read {
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Ok(Ok(count)) => count,
+                // There is nothing more for now.
+                Err(_) => continue,
                 // It is about a datagram sent earlier, or a network that went away and may come back.
-                Err(error) => {
+                Ok(Err(error)) => {
                     debug!(%error, "a media socket cannot be read");
                     tokio::time::sleep(PAUSE).await;
                     continue;
@@ -124,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn datagrams_carry_the_address_they_were_sent_to_and_are_answered_from_it() {
-        let socket = Arc::new(Udp::bind("0.0.0.0:0".parse().unwrap()).await.unwrap());
+        let socket = Arc::new(Udp::bind("0.0.0.0:0".parse().unwrap()).unwrap());
         let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
         let reader = tokio::spawn(socket.clone().read(move |datagram| {
             let _ = sender.send(datagram);
@@ -138,7 +151,7 @@ mod tests {
             (datagram.source, datagram.to, &datagram.contents[..]),
             (client.local_addr().unwrap(), Some(address.ip()), &b"hello"[..])
         );
-        assert!(socket.send(datagram.source, datagram.to, b"back"));
+        assert!(socket.send(datagram.source, datagram.to, b"back", None));
         let mut answer = [0; 16];
         let (length, from) = client.recv_from(&mut answer).await.unwrap();
         assert_eq!((&answer[..length], from), (&b"back"[..], address));

@@ -68,6 +68,7 @@ async fn main() -> Result<()> {
             "{cores} processors, shared by the server, the provider and the load generator.\n\
              bare: the same load on the provider directly (for watchers: on a server that only passes frames on).\n\
              added: the difference of the medians. A target with + is for that.\n\
+             aiortc: the same load on another server. ratio: of the medians. A target with x is for that.\n\
              The data is in {}, which is removed at the end; TMPDIR can name another disk.\n",
             world.directory().display()
         );

@@ -19,6 +19,10 @@ use crate::look::Look;
 /// How many packets wait. More means that there is no time to decode them: then all are dropped.
 const WAITING: usize = 8;
 
+/// How many newer packets may wait while a picture is generated. Networks deliver two at once all the time; more means
+/// that there is not enough time.
+const BEHIND: usize = 1;
+
 /// How long after a keyframe was asked for before it is asked for again.
 const KEYFRAME_EVERY: Duration = Duration::from_millis(250);
 
@@ -28,9 +32,9 @@ const FIRST_BITRATE: u32 = 1_500_000;
 /// The pictures of one session. Whoever has something for it says so and returns at once; the work is done by the
 /// workers, one picture at a time.
 ///
-/// Where there is not enough time, pictures are left out, and none is ever late: of packets that wait, all are decoded,
-/// for each builds on the one before, but only the newest is generated and sent. If there is not even time to decode,
-/// what waits is dropped and a keyframe asked for.
+/// Where there is not enough time, pictures are left out, and none is ever later than the next one is due: of packets
+/// that wait, all are decoded, for each builds on the one before, but only the newest two are generated and sent. If
+/// there is not even time to decode, what waits is dropped and a keyframe asked for.
 pub struct Pipeline {
     queue: Arc<Queue>,
     /// Whether it is among those that have something to do, or being worked on.
@@ -197,7 +201,7 @@ impl Pipeline {
         let mut inbox = self.inbox();
         let Some(peer) = inbox.peer.clone() else { return };
         let (lost, packet) = (std::mem::take(&mut inbox.lost), inbox.packets.pop_front());
-        let is_newest = inbox.packets.is_empty();
+        let is_new = inbox.packets.len() <= BEHIND;
         let (style, bitrate) = (inbox.style.take(), inbox.bitrate.take());
         let keyframe = std::mem::take(&mut inbox.keyframe_wanted);
         drop(inbox);
@@ -229,7 +233,7 @@ impl Pipeline {
                 return;
             }
         };
-        if !is_newest || !work.is_due(frame.timestamp()) {
+        if !is_new || !work.is_due(frame.timestamp()) {
             return;
         }
         work.last = Some(frame.timestamp());

@@ -46,10 +46,6 @@ impl Window {
         self.latencies.len() as f64 / self.sent as f64
     }
 
-    pub(super) fn returned_percent(&self) -> f64 {
-        self.returned() * 100.0
-    }
-
     pub(super) fn processor_percent(&self) -> f64 {
         self.processor.as_secs_f64() / self.length.as_secs_f64() * 100.0
     }

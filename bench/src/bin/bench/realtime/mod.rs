@@ -23,6 +23,8 @@ use load::{Load, Window};
 use crate::figure::{Figure, Samples, Target};
 use crate::world::World;
 
+/// Streams at once whose share of the server's time is measured besides that of a single one.
+const SOME: usize = 4;
 /// How often the servers take turns.
 const ROUNDS: usize = 3;
 /// What passes before anything counts: rates have to settle.
@@ -43,10 +45,25 @@ struct Case {
     model: &'static str,
     size: (u32, u32),
     fps: u32,
+    weight: Weight,
 }
 
-const LARGE: Case = Case { name: "1280x720, 25 a second", model: "large", size: (1280, 720), fps: 25 };
-const SMALL: Case = Case { name: "640x360, 30 a second", model: "small", size: (640, 360), fps: 30 };
+/// What a case is about.
+#[derive(Clone, Copy)]
+enum Weight {
+    Latency,
+    Time,
+}
+
+const LARGE: Case = Case {
+    name: "1280x720, 25 a second",
+    model: "large",
+    size: (1280, 720),
+    fps: 25,
+    weight: Weight::Latency,
+};
+const SMALL: Case =
+    Case { name: "640x360, 30 a second", model: "small", size: (640, 360), fps: 30, weight: Weight::Time };
 
 /// Longer than any picture is under way, or its number would be taken for that of a later one.
 const CLIP_SECONDS: u32 = 4;
@@ -69,7 +86,7 @@ pub(crate) async fn measure(world: &World, binary: &Path, environment: &Environm
     let mut figures = Vec::new();
     let mut rate = 0.0;
     for case in [LARGE, SMALL] {
-        let (measured, bits) = one_stream(&launch, environment, case).await?;
+        let (measured, bits) = few_streams(&launch, environment, case).await?;
         figures.extend(measured);
         rate = bits;
     }
@@ -78,61 +95,90 @@ pub(crate) async fn measure(world: &World, binary: &Path, environment: &Environm
 }
 
 /// With the bits per second that Dispatch sends.
-async fn one_stream(launch: &Launch, environment: &Environment, case: Case) -> Result<(Vec<Figure>, f64)> {
+async fn few_streams(launch: &Launch, environment: &Environment, case: Case) -> Result<(Vec<Figure>, f64)> {
     let clip = case.clip()?;
     let dispatch = launch.start().await?;
-    eprintln!("realtime: one stream, {} …", case.name);
-    let rate = alone(&dispatch.url(), dispatch.pid(), case, &clip).await?.bits_per_second();
-    let aiortc = Aiortc::start(environment, rate).await?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        ours.push(alone(&dispatch.url(), dispatch.pid(), case, &clip).await?);
-        theirs.push(alone(&aiortc.url, aiortc.pid, case, &clip).await?);
-    }
-    end(dispatch, aiortc).await?;
-    let latency =
-        |windows: &[Window]| Samples::new(windows.iter().flat_map(|window| window.latencies.clone()));
-    let each = |windows: &[Window], value: fn(&Window) -> f64| Samples::new(windows.iter().map(value));
-    let figure = |what: &str, unit, value: fn(&Window) -> f64| {
-        Figure::new(format!("{}: {what}", case.name), unit, &each(&ours, value))
-            .beside_aiortc(&each(&theirs, value))
+    eprintln!("realtime: {} …", case.name);
+    let rate = stretch(&dispatch.url(), dispatch.pid(), 1, case, &clip).await?.bits_per_second();
+    let servers = Servers { aiortc: Aiortc::start(environment, rate).await?, dispatch };
+    let one = servers.take_turns(1, case, &clip).await?;
+    let latency = one.figure(case, "sent until it is back", "ms", |window| window.latencies.clone());
+    let time =
+        one.figure(case, "the server's time, of a processor", "%", |window| vec![window.processor_percent()]);
+    let mut figures = match case.weight {
+        Weight::Latency => vec![latency.target(Target::Part(0.25)), time],
+        Weight::Time => {
+            let some = servers.take_turns(SOME, case, &clip).await?;
+            let each = some.figure(case, &format!("the same, of each of {SOME} streams"), "%", |window| {
+                vec![window.processor_percent() / SOME as f64]
+            });
+            vec![latency, time.target(Target::Part(0.5)), each]
+        }
     };
-    let times = Figure::new(format!("{}: sent until it is back", case.name), "ms", &latency(&ours))
-        .beside_aiortc(&latency(&theirs));
-    let figures = vec![
-        if case.model == LARGE.model { times.target(Target::Part(0.25)) } else { times },
-        {
-            let figure = figure("the server's time, of a processor", "%", Window::processor_percent);
-            if case.model == SMALL.model { figure.target(Target::Part(0.5)) } else { figure }
-        },
-        figure("pictures that come back", "%", Window::returned_percent),
-        figure("what it sends", "kb", |window| window.bits_per_second() / 1000.0),
-    ];
+    figures.push(one.figure(case, "pictures that come back", "%", |window| vec![window.returned() * 100.0]));
+    figures.push(one.figure(case, "what it sends", "kb", |window| vec![window.bits_per_second() / 1000.0]));
+    servers.end().await?;
     Ok((figures, rate))
-}
-
-async fn alone(url: &str, pid: u32, case: Case, clip: &Arc<Clip>) -> Result<Window> {
-    let mut load = Load::new(url, pid, case.model, clip.clone());
-    load.grow(1).await?;
-    let window = load.window(SETTLE, LENGTH).await?;
-    load.end().await;
-    Ok(window)
 }
 
 async fn many_streams(launch: &Launch, environment: &Environment, case: Case, rate: f64) -> Result<Figure> {
     let clip = case.clip()?;
     let dispatch = launch.start().await?;
     let ours = held("dispatch", &dispatch.url(), dispatch.pid(), case, &clip).await?;
+    dispatch.kill().await?;
     let aiortc = Aiortc::start(environment, rate).await?;
     let theirs = held("aiortc", &aiortc.url, aiortc.pid, case, &clip).await?;
-    end(dispatch, aiortc).await?;
-    let figure =
-        Figure::new(format!("{}: streams that are held", case.name), "", &Samples::new([ours as f64]));
-    Ok(figure.beside_aiortc(&Samples::new([theirs as f64])))
+    aiortc.kill().await?;
+    let figure = Figure::new(format!("{}: streams that are held", case.name), "", &Samples::new([ours]));
+    Ok(figure.beside_aiortc(&Samples::new([theirs])))
+}
+
+/// Both at once, of which one is loaded.
+struct Servers {
+    dispatch: Server,
+    aiortc: Aiortc,
+}
+
+impl Servers {
+    async fn take_turns(&self, count: usize, case: Case, clip: &Arc<Clip>) -> Result<Rounds> {
+        let mut rounds = Rounds { ours: Vec::new(), theirs: Vec::new() };
+        for _ in 0..ROUNDS {
+            rounds.ours.push(stretch(&self.dispatch.url(), self.dispatch.pid(), count, case, clip).await?);
+            rounds.theirs.push(stretch(&self.aiortc.url, self.aiortc.pid, count, case, clip).await?);
+        }
+        Ok(rounds)
+    }
+
+    async fn end(self) -> Result<()> {
+        self.dispatch.kill().await?;
+        self.aiortc.kill().await
+    }
+}
+
+/// The same load on both, in turns.
+struct Rounds {
+    ours: Vec<Window>,
+    theirs: Vec<Window>,
+}
+
+impl Rounds {
+    fn figure(&self, case: Case, what: &str, unit: &'static str, values: fn(&Window) -> Vec<f64>) -> Figure {
+        let samples = |windows: &[Window]| Samples::new(windows.iter().flat_map(values));
+        Figure::new(format!("{}: {what}", case.name), unit, &samples(&self.ours))
+            .beside_aiortc(&samples(&self.theirs))
+    }
+}
+
+async fn stretch(url: &str, pid: u32, count: usize, case: Case, clip: &Arc<Clip>) -> Result<Window> {
+    let mut load = Load::new(url, pid, case.model, clip.clone());
+    load.grow(count).await?;
+    let window = load.window(SETTLE, LENGTH).await?;
+    load.end().await;
+    Ok(window)
 }
 
 /// The most streams at once of which the pictures come back, and in time.
-async fn held(name: &str, url: &str, pid: u32, case: Case, clip: &Arc<Clip>) -> Result<usize> {
+async fn held(name: &str, url: &str, pid: u32, case: Case, clip: &Arc<Clip>) -> Result<f64> {
     let mut load = Load::new(url, pid, case.model, clip.clone());
     let mut held = 0;
     for count in (1..8).chain((8..).step_by(2)) {
@@ -163,10 +209,5 @@ async fn held(name: &str, url: &str, pid: u32, case: Case, clip: &Arc<Clip>) -> 
     if held == 0 {
         bail!("{name} does not hold one stream");
     }
-    Ok(held)
-}
-
-async fn end(dispatch: Server, aiortc: Aiortc) -> Result<()> {
-    dispatch.kill().await?;
-    aiortc.kill().await
+    Ok(held as f64)
 }
