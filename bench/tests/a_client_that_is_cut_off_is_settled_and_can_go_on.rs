@@ -1,21 +1,18 @@
 //! The network is out for ten seconds: the session ends after five, its seconds end with its pictures, and a new
 //! connection goes on with its prompt. All ways to be out, at one server at the same time.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bench::realtime::{Look, Options, Peer};
 use meter::ActiveTime;
 use serde_json::json;
-use support::{House, PATIENCE, Seen, decoded};
 use tokio::time::sleep_until;
 use weather::tcp::Relay;
 use weather::udp::{Network, Proxy};
 use wire::account::SessionReceipt;
+
+use crate::support::{House, PATIENCE, Seen, decoded};
 
 const OUTAGE: Duration = Duration::from_secs(10);
 

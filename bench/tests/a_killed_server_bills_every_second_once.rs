@@ -1,8 +1,6 @@
 //! `kill -9` at random moments while realtime sessions run, on the binary of this build. `cargo xtask crash --sessions`
 //! does the same for longer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use bench::crash::{Options, sessions};
 
 const ROUNDS: u32 = 4;

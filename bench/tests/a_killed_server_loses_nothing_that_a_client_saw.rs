@@ -1,7 +1,5 @@
 //! `kill -9` at random moments, on the binary of this build. `cargo xtask crash` does the same for longer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use bench::crash::{self, Options};
 
 const ROUNDS: u32 = 12;

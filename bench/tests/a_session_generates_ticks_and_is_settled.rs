@@ -1,6 +1,5 @@
 //! One session from the first message to the receipt, against the server's binary: the pictures of the clip come back
 //! with the effect of the prompt, seconds are told in order, and the receipt says the same.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 use std::time::Duration;

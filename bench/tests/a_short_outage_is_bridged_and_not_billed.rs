@@ -1,14 +1,11 @@
 //! The network carries no media for three seconds: the same session goes on by itself, and what was out is not billed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
 use meter::ActiveTime;
-use support::{House, Seen, decoded};
 use weather::udp::Network;
+
+use crate::support::{House, Seen, decoded};
 
 const OUTAGE: Duration = Duration::from_secs(3);
 

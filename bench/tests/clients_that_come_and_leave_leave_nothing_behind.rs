@@ -1,7 +1,5 @@
 //! Clients come and leave in all ways, at the binary of this build. `cargo xtask soak` does the same for longer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use std::collections::BTreeSet;
 
 use bench::soak::{self, Options, Way};

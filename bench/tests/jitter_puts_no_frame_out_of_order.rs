@@ -1,14 +1,11 @@
 //! Where each packet takes another time, up to 50 ms more than the next, frames come back in their order, none is late
 //! for long, and no second is missing or doubled.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::time::Duration;
 
-use support::{House, Returned, Seen};
 use weather::udp::Network;
+
+use crate::support::{House, Returned, Seen};
 
 const SECONDS: usize = 8;
 

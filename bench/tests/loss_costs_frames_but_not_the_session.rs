@@ -3,12 +3,9 @@
 //! Three sessions at a time: one on a good network to compare with, so that a busy machine, which costs all of them
 //! frames, does not look like a bad network; one that loses 1 of 100 packets each way; one that loses 3.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
-use support::{House, Returned, Seen};
 use weather::udp::Network;
+
+use crate::support::{House, Returned, Seen};
 
 /// How many seconds each session generates.
 const SECONDS: usize = 12;

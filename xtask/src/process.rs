@@ -19,6 +19,10 @@ pub(crate) fn program(name: impl AsRef<Path>, args: &[&str]) -> Command {
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command =
         program(env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from), args);
+    // What is kept for the next build would be most of what a whole build leaves on the disk.
+    if env::var_os("CARGO_INCREMENTAL").is_none() {
+        command.env("CARGO_INCREMENTAL", "0");
+    }
     // What cargo told this program about its own package is not for the next one: build scripts that watch these
     // variables would run anew each time.
     for (name, _) in env::vars_os() {

@@ -1,8 +1,5 @@
 //! Compaction holds the conversation's single flight, cuts before a user message, keeps the whole as an archive, and
 //! shrinks or says why not.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,10 +8,11 @@ use engine::{Error, Notice, Options, Prompt, Sent};
 use kernel::ProviderEvent;
 use serde_json::{Value, json};
 use store::Store;
-use support::*;
 use tokio::sync::Notify;
 use wire::extension::WhenActive;
 use wire::{ConversationId, ConversationStatus, Role, Usage};
+
+use crate::support::*;
 
 fn id() -> ConversationId {
     ConversationId::new("c")

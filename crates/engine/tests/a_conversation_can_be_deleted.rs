@@ -1,14 +1,12 @@
 //! Deleting removes everything, and is refused while a turn runs unless it is forced.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 
 use engine::{Error, Notice};
-use support::*;
 use tokio::sync::Notify;
 use wire::{ConversationId, ConversationStatus};
+
+use crate::support::*;
 
 fn id() -> ConversationId {
     ConversationId::new("c")

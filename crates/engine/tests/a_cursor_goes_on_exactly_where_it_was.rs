@@ -1,6 +1,5 @@
 //! A client that comes back with the number of the last event it saw gets the next one: nothing is lost, nothing comes
 //! twice, inside a run of merged deltas as well.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! However long a turn is and however far behind its watchers are: memory stays within the limit, nobody waits for
 //! anybody, and everybody gets all of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,16 +1,14 @@
 //! A client that does not know whether its message arrived sends it again, with the same id.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 
 use engine::live::Watch;
 use engine::{Prompt, Sent, Steer};
 use serde_json::json;
-use support::*;
 use tokio::sync::Notify;
 use wire::{AgentEvent, ConversationId};
+
+use crate::support::*;
 
 fn id() -> ConversationId {
     ConversationId::new("c")

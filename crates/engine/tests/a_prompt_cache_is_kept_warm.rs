@@ -1,17 +1,15 @@
 //! Warming sends what the next turn would begin with, costs nothing unless it is asked for, and survives a restart.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Engine, Error, Options, Part, WarmingSettings};
 use kernel::ProviderEvent;
-use support::*;
 use tokio::sync::Notify;
 use wire::transport::WarmResponse;
 use wire::{ConversationId, Usage};
+
+use crate::support::*;
 
 fn id() -> ConversationId {
     ConversationId::new("c")

@@ -1,14 +1,13 @@
 //! Rule 7, and what queueing, stopping and closing do to each other.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 
 use serde_json::json;
-use support::*;
 use tokio::sync::Notify;
 use wire::{AgentEvent, ConversationId, ConversationStatus};
+
+use crate::support;
+use crate::support::*;
 
 fn id() -> ConversationId {
     ConversationId::new("c")

@@ -1,6 +1,5 @@
 //! The stream against a plain model of it: whatever is published, however little memory there is, whoever joins, reads,
 //! leaves and comes back when and where: each frame is what the model says comes next, and nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 

@@ -1,15 +1,13 @@
 //! Rule 6: whatever fails, the turn ends, says how, and the conversation goes on.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 
 use engine::{Options, Prompt};
 use serde_json::json;
-use support::*;
 use tokio::sync::Notify;
 use wire::AgentEvent;
+
+use crate::support::*;
 
 #[tokio::test]
 async fn a_plain_turn_is_streamed_sealed_and_leaves_nothing_behind() {

@@ -1,7 +1,4 @@
 //! Who pays for turns, what they pay, and what becomes of those who cannot.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +8,11 @@ use kernel::ProviderEvent;
 use meter::{Credits, DepositId, Entry, Funds, KeyId, Price, Rate, SecretHash};
 use serde_json::json;
 use store::{Deposit, Ledger, NewKey, Sqlite, Store};
-use support::*;
 use tokio::sync::Notify;
 use wire::extension::WhenActive;
 use wire::{ConversationId, ErrorCode, Usage};
+
+use crate::support::*;
 
 const BROKE: Error = Error::Store(store::Error::InsufficientCredits);
 

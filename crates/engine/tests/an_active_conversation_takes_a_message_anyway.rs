@@ -1,16 +1,14 @@
 //! What a client can choose for a message that comes while a turn runs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 
 use engine::{Error, Prompt, Sent};
 use serde_json::json;
-use support::*;
 use tokio::sync::Notify;
 use wire::ConversationId;
 use wire::extension::{ImageInput, WhenActive};
+
+use crate::support::*;
 
 fn id() -> ConversationId {
     ConversationId::new("c")

@@ -1,6 +1,5 @@
 //! What reaches whom: clients of the first contract, of the contract, and those who want what goes beyond; and the
 //! numbers for those who want to come back.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! Rule 4 on the stream itself: whenever a watcher joins and however slowly it reads, what it hears, put together, is
 //! what was published; and a slow one costs no memory of its own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 

@@ -1,15 +1,14 @@
 //! Rules 3 and 4 through the whole engine: conversations with tools, queueing and stopping, and watchers who join at any
 //! moment. History and stream together are the same for everybody, and nothing is left over.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
 use engine::live::{Heard, Watcher};
 use serde_json::{Value, json};
-use support::*;
 use wire::{AgentEvent, ConversationId};
+
+use crate::support;
+use crate::support::*;
 
 /// What a person would have read, in the order of the log.
 fn read_event(event: &AgentEvent, transcript: &mut String) {

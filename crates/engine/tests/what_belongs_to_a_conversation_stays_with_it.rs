@@ -1,7 +1,4 @@
 //! The system prompt, images, the list of tasks, and the last thing said.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +6,11 @@ use std::time::Duration;
 use engine::{Error, Last, Options, Part, Prompt};
 use kernel::Message;
 use serde_json::json;
-use support::*;
 use tokio::sync::Notify;
 use wire::extension::{ImageChunk, ImageInput, Todo, TodoStatus};
 use wire::{Chunk, ConversationId, Role};
+
+use crate::support::*;
 
 const PNG: &str = "data:image/png;base64,iVBORw0KGgo=";
 

@@ -1,7 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +6,9 @@ use std::sync::Arc;
 use export::{Error, Exporters};
 use meter::Event;
 use store::{Ledger, Memory};
-use support::{add, deaf, hearing, to_file, until};
 use tempfile::TempDir;
+
+use crate::support::{add, deaf, hearing, to_file, until};
 
 struct Place {
     directory: TempDir,
@@ -28,7 +25,14 @@ impl Place {
     }
 
     async fn start(&self) -> Exporters {
-        Exporters::start(to_file(&self.path()), self.store.clone()).await.unwrap()
+        loop {
+            match Exporters::start(to_file(&self.path()), self.store.clone()).await {
+                Ok(exporters) => return exporters,
+                // A write that was under way when exporters were dropped holds the file to its end.
+                Err(Error::Taken { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     async fn refusal(&self) -> String {

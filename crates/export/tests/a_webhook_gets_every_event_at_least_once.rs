@@ -1,7 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +14,9 @@ use export::{Exporters, Settings, Webhook};
 use meter::{Bill, Event, KeyId};
 use sha2::{Digest, Sha256};
 use store::{Ledger, Memory};
-use support::{add, deaf, hearing, quick, until};
+
+use crate::support;
+use crate::support::{add, deaf, hearing, quick, until};
 
 const SECRET: &str = "a secret";
 

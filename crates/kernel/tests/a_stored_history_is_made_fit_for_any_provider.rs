@@ -1,5 +1,4 @@
 //! `reconcile`: what a crash, an abort or an older log left behind never makes a provider refuse the conversation.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 

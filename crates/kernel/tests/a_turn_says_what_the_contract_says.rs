@@ -1,7 +1,4 @@
 //! Whole turns, event by event, as a client of the contract would see them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -9,9 +6,10 @@ use kernel::{
     DoneReason, Failure, FinishReason, Input, Options, ProviderEvent, RetryPolicy, ToolOutput, ToolResult,
 };
 use serde_json::{Value, json};
-use support::world::World;
-use support::{options, start};
 use wire::{OutputStream, Usage};
+
+use crate::support::world::World;
+use crate::support::{options, start};
 
 fn provide(world: &mut World, event: ProviderEvent) {
     let call = world.call.expect("a stream is open");

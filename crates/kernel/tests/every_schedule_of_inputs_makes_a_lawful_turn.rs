@@ -1,17 +1,15 @@
 //! Rules 1, 2, 6, 7 and 9, and the order of events, over a hundred thousand random schedules of inputs a run.
 //!
 //! A failing schedule is shrunk and printed with its seed; `PROPTEST_CASES` sets another number.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
 use kernel::{Failure, FinishReason, Input, Options, ProviderEvent, RetryPolicy, ToolOutput, ToolResult};
 use proptest::prelude::*;
-use support::world::World;
-use support::{grammar, start};
 use wire::{AgentEvent, Chunk, OutputStream, Usage};
+
+use crate::support::world::World;
+use crate::support::{grammar, start};
 
 #[derive(Clone, Debug)]
 enum Action {

@@ -1,7 +1,4 @@
 //! A call that is cancelled, that takes too long, or that nobody waits for ends at once, and the server is told.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +8,8 @@ use futures_util::FutureExt;
 use kernel::{ToolContext, ToolResult};
 use mcp::{Mcp, Settings};
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 const ABORTED: &str = "[aborted: the MCP server \"x\" was told so; it may have done some of it]";
 

@@ -1,15 +1,13 @@
 //! One connection for each server and directory: shared, kept while it is used, ended when it is not, followed when
 //! its entry changes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
 use kernel::ToolResult;
 use mcp::{Mcp, Settings, State};
 use serde_json::json;
-use support::*;
+
+use crate::support::*;
 
 #[tokio::test]
 async fn concurrent_starts_are_shared() {

@@ -1,7 +1,4 @@
 //! A turn goes on with the servers that are ready. What failed is remembered, tried again, and restarted.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,7 +6,8 @@ use std::time::{Duration, Instant};
 use kernel::ToolResult;
 use mcp::{Mcp, ServerStatus, Settings, State};
 use serde_json::json;
-use support::*;
+
+use crate::support::*;
 
 /// A time that is never over in a test.
 const LONG: Duration = Duration::from_secs(3600);

@@ -1,7 +1,4 @@
 //! Garbage, floods, absurd lists: the server's own tools suffer at most, and nobody else's.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +6,8 @@ use std::time::Duration;
 use kernel::ToolResult;
 use mcp::{Mcp, ServerStatus, Settings, State};
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 fn listing(tools: &Value) -> Value {
     entry("raw", &json!({"LIST": json!({ "tools": tools }).to_string()}))

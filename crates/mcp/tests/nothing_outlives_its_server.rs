@@ -1,7 +1,4 @@
 //! Child processes end with the connection, with the runtime and with the program, and so do their children.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use mcp::Mcp;
 use serde_json::{Value, json};
-use support::*;
+
+use crate::support::*;
 
 /// A server that ends neither with its input nor when it is asked to, and has a child of its own.
 fn stubborn() -> Value {

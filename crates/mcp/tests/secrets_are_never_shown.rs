@@ -1,7 +1,4 @@
 //! What a server is told in confidence is in no error, no `Debug` and no log; and it is told nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -9,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use kernel::ToolResult;
 use mcp::{Mcp, Settings};
 use serde_json::json;
-use support::*;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::*;
 
 const KEY: &str = "sk-0123456789abcdef";
 

@@ -1,13 +1,11 @@
 //! A turn gets the tools of its directory's servers, over standard input and output and over HTTP, and calls them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use kernel::{ToolOutput, ToolResult, ToolSpec};
 use mcp::{Mcp, ServerStatus, Settings, State};
 use serde_json::{Value, json};
-use support::*;
 use wire::OutputStream;
+
+use crate::support::*;
 
 const NAMES: [&str; 12] =
     ["add", "die", "echo", "env", "fail", "grow", "picture", "pid", "refuse", "report", "wait", "where"];

@@ -1,12 +1,10 @@
 //! A client that vanishes without a word is found, and so is one that never comes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::{Duration, Instant};
 
 use media::{Event, Reason, Role, Settings};
-use support::{Client, Kind, event, local, local_port, port};
+
+use crate::support::{Client, Kind, event, local, local_port, port};
 
 #[tokio::test]
 async fn a_client_that_vanishes() {

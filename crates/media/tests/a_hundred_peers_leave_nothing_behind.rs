@@ -1,16 +1,14 @@
 //! A hundred clients at once all get every frame, and when they are gone, so is all that was made for them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use media::{Codec, Event, Fanout, Role};
-use support::{Client, Kind, PATIENCE, local_port, video_frame};
 use tokio::runtime::Handle;
 use tokio::sync::Barrier;
+
+use crate::support::{Client, Kind, PATIENCE, local_port, video_frame};
 
 const CLIENTS: usize = 100;
 const FRAMES: usize = 30;

@@ -1,12 +1,11 @@
 //! Where one side does not keep up, frames are dropped up to the next keyframe, which is asked for.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
 use media::{Event, Role, Written};
-use support::{Client, Kind, event, local_port, number, video_frame};
+
+use crate::support;
+use crate::support::{Client, Kind, event, local_port, number, video_frame};
 
 #[tokio::test]
 async fn an_owner_that_takes_no_events() {

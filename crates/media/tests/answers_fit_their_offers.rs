@@ -1,11 +1,9 @@
 //! Offers as browsers and aiortc send them get answers that those understand.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use media::{Answer, Codec, OfferError, Port, Role, Settings};
-use support::offers::{AIORTC, CHROMIUM, CHROMIUM_VIEWER, FIREFOX, sdp};
-use support::{local, port};
+
+use crate::support::offers::{AIORTC, CHROMIUM, CHROMIUM_VIEWER, FIREFOX, sdp};
+use crate::support::{local, port};
 
 /// An m-line of an answer: what a client goes by.
 #[derive(Debug, PartialEq)]

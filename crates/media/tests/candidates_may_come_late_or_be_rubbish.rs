@@ -1,13 +1,11 @@
 //! A client's candidates may come with its offer, after it, or never, and between them may be anything.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use media::{Event, Reason, Role};
-use support::{Client, Kind, PATIENCE, echo, event, local_port};
+
+use crate::support::{Client, Kind, PATIENCE, echo, event, local_port};
 
 const RUBBISH: [&str; 9] = [
     "",

@@ -1,14 +1,13 @@
 //! With losses and jitter frames still arrive, whole, in order, and each decodable after those before it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use media::Role;
-use support::{Client, Kind, echo, elsewhere, local_port, vp8};
 use weather::udp::{Network, Proxy};
+
+use crate::support;
+use crate::support::{Client, Kind, echo, elsewhere, local_port, vp8};
 
 /// With transport-wide feedback the sender's pacer follows the estimated bandwidth, which this weather lowers, and the
 /// echo does not: some frames may be held back as too many. Without it all depends on retransmission.

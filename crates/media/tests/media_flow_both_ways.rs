@@ -1,7 +1,4 @@
 //! A client connects, over each family and over TCP, sends frames and sound, and gets them back as they were.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,9 +9,11 @@ use str0m::format::Codec as Format;
 use str0m::media::Direction;
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Input, Output, Rtc};
-use support::{Client, Kind, PATIENCE, echo, local, local_port, number, port, vp8};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::support;
+use crate::support::{Client, Kind, PATIENCE, echo, local, local_port, number, port, vp8};
 
 const FRAME: Option<Duration> = Some(Duration::from_millis(20));
 

@@ -1,15 +1,13 @@
 //! Hostile offers and packets end in an error or in nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use media::{Codec, Role};
 use proptest::prelude::*;
-use support::offers::{ALL, sdp};
-use support::{Client, Kind, echo, local_port};
+
+use crate::support::offers::{ALL, sdp};
+use crate::support::{Client, Kind, echo, local_port};
 
 /// What is done to an offer.
 #[derive(Clone, Debug)]

@@ -1,13 +1,12 @@
 //! Viewers that come and go get what is encoded once, each from a keyframe on, which is asked for when it joins.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use media::{Codec, Event, Fanout, OfferError, Role, Written};
-use support::{Client, Kind, event, local_port, video_frame, vp8};
+
+use crate::support;
+use crate::support::{Client, Kind, event, local_port, video_frame, vp8};
 
 #[tokio::test]
 async fn viewers_get_the_same_frames_from_a_keyframe_on() {

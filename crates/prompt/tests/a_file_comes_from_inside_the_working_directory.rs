@@ -1,14 +1,12 @@
 //! `[file:…]` shows text of the working directory, so much of it, and nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use support::{parse, resolved, scope};
 use tempfile::TempDir;
+
+use crate::support::{parse, resolved, scope};
 
 const SECRET: &str = "canary";
 

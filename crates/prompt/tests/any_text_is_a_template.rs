@@ -1,14 +1,12 @@
 //! Whatever a template holds, it is read, tags without a partner are text, and what comes of it is what nesting says.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::Path;
 
 use prompt::{Template, Variable};
 use proptest::prelude::*;
-use support::resolved;
 use tokio::runtime::{Builder, Runtime};
+
+use crate::support::resolved;
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()

@@ -1,14 +1,11 @@
 //! A repository cannot make git run a program, write, or show what lies elsewhere.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use support::{git, repository, resolved};
+use crate::support::{git, repository, resolved};
 
 /// A repository that names a program wherever git would run one for its status; the program leaves a file behind.
 fn trap(root: &Path) -> (std::path::PathBuf, std::path::PathBuf) {

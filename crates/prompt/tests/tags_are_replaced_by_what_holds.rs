@@ -1,13 +1,11 @@
 //! What each tag is replaced by.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use support::{git, parse, repository, resolved, scope};
+
+use crate::support::{git, parse, repository, resolved, scope};
 
 #[tokio::test]
 async fn the_conversation_is_known() {

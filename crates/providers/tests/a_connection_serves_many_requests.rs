@@ -1,16 +1,13 @@
 //! A credential keeps its connection: the handshake is paid once, not with every step.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use kernel::ProviderEvent;
 use serde_json::json;
-use support::{events, hello, provider};
 use weather::{Answer, Flavour, Reply, Script, Weather};
+
+use crate::support::{events, hello, provider};
 
 #[tokio::test]
 async fn a_connection_serves_many_requests() {

@@ -1,13 +1,10 @@
 //! A key goes to its provider and nowhere else: not into an error, not into a debug print, not to another host.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use providers::{Kind, Limits, Secret, Settings};
 use serde_json::json;
-use support::{KEY, build, events, failure, hello, provider, settings};
 use weather::{Answer, Flavour, Reply, Script, Weather};
+
+use crate::support::{KEY, build, events, failure, hello, provider, settings};
 
 const BOTH: [Flavour; 2] = [Flavour::OpenAi, Flavour::Anthropic];
 

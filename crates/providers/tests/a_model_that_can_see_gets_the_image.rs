@@ -1,17 +1,14 @@
 //! An image of a message goes to the model as its protocol wants it. One that the provider would refuse, and any for a
 //! model that does not see, is a sentence instead: a request that is refused for its history is refused for ever.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use kernel::{ModelInfo, Request};
 use providers::Settings;
 use serde_json::{Value, json};
-use support::{PNG, build, call, events, image, message, png, request, result, settings, text};
 use weather::{Answer, Flavour, Script, Weather};
 use wire::extension::ImageChunk;
 use wire::{Chunk, Role};
+
+use crate::support::{PNG, build, call, events, image, message, png, request, result, settings, text};
 
 const FLAVOURS: [Flavour; 2] = [Flavour::OpenAi, Flavour::Anthropic];
 

@@ -9,10 +9,6 @@
 //!
 //! A warming and the next turn are no continuation of each other: they have the same head up to their last messages.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::sync::Arc;
 
 use kernel::{Message, Part, Provider, Request};
@@ -22,12 +18,13 @@ use providers::anthropic::{self, Thinking};
 use providers::{Kind, Settings, openai};
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use support::{
+use weather::{Answer, Flavour, Script, Weather};
+use wire::{Chunk, ReasoningEffort, Role};
+
+use crate::support::{
     PNG, build, call, events, image, message, png, provider, request, result, result_chunk, settings, text,
     thinking, tools,
 };
-use weather::{Answer, Flavour, Script, Weather};
-use wire::{Chunk, ReasoningEffort, Role};
 
 const MARK: &str = ",\"cache_control\":{\"type\":\"ephemeral\"}";
 

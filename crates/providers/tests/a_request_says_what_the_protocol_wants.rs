@@ -1,18 +1,18 @@
 //! The whole body of a request, field by field.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::sync::Arc;
 
 use kernel::{Message, Part, Request};
 use providers::anthropic::{self, Thinking};
 use providers::{Kind, Settings, openai};
 use serde_json::{Value, json};
-use support::{build, call, events, message, request, result, result_chunk, settings, text, thinking, tools};
 use weather::{Answer, Flavour, Script, Weather};
 use wire::{Chunk, ReasoningEffort, Role};
+
+use crate::support;
+use crate::support::{
+    build, call, events, message, request, result, result_chunk, settings, text, thinking, tools,
+};
 
 /// The body that a request becomes.
 async fn body(kind: Kind, request: Request) -> Value {

@@ -1,10 +1,6 @@
 //! Whatever a reconciled history has in it, the request keeps the rules of both protocols: a request that is refused
 //! once would be refused for ever.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -14,9 +10,10 @@ use kernel::{Message, Part, Request, reconcile};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use support::{PNG, events, image, provider, request, tools};
 use weather::{Answer, Flavour, Script, Weather};
 use wire::{Chunk, Role};
+
+use crate::support::{PNG, events, image, provider, request, tools};
 
 fn words() -> impl Strategy<Value = String> {
     prop_oneof![2 => "[a-zäß€😀 ]{1,8}", 1 => Just(String::new()), 1 => Just(" \n".to_owned())]

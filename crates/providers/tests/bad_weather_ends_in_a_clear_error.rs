@@ -1,17 +1,14 @@
 //! Whatever a provider does, a stream ends, says what happened, and never says "stop" to half an answer.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::time::Duration;
 
 use kernel::{Failure, FinishReason, ProviderEvent};
 use providers::{Limits, Settings};
 use serde_json::json;
-use support::{build, events, failure, hello, provider, settings};
 use tokio::net::TcpListener;
 use weather::{Answer, Flavour, Reply, Script, Weather};
+
+use crate::support::{build, events, failure, hello, provider, settings};
 
 const BOTH: [Flavour; 2] = [Flavour::OpenAi, Flavour::Anthropic];
 

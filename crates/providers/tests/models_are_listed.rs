@@ -1,15 +1,12 @@
 //! The models of a provider, with what it says about their size.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use kernel::ModelInfo;
 use providers::{Kind, Limits, Settings};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{KEY, build, provider, settings};
 use weather::{Flavour, Reply, Script, Weather};
+
+use crate::support::{KEY, build, provider, settings};
 
 fn model(id: &str, context_window: Option<u64>) -> ModelInfo {
     ModelInfo { id: id.to_owned(), context_window, vision: None }

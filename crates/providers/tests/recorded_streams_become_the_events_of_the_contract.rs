@@ -1,14 +1,11 @@
 //! What providers really send, and what must come of it; however the bytes were cut on their way.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use kernel::{Failure, FinishReason, ProviderEvent};
 use serde_json::json;
-use support::{events, hello, merged, provider, recording};
 use weather::{Flavour, Reply, Script, Weather};
 use wire::Usage;
+
+use crate::support::{events, hello, merged, provider, recording};
 
 fn text(text: &str) -> ProviderEvent {
     ProviderEvent::TextDelta(text.to_owned())

@@ -1,10 +1,6 @@
 //! Two mock servers that others wrote from the protocols, so that we do not test our reading of them against itself:
 //! `llmock` and `fakellm`, both from PyPI (`tests/requirements.txt`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,9 +10,11 @@ use std::time::{Duration, Instant};
 use kernel::{FinishReason, Message, Provider, ProviderEvent, Request};
 use providers::{Limits, Settings};
 use serde_json::{Value, json};
-use support::{build, events, failure, merged, message, request, result, settings, tools};
 use weather::Flavour;
 use wire::Role;
+
+use crate::support;
+use crate::support::{build, events, failure, merged, message, request, result, settings, tools};
 
 /// A Python that has the servers installed.
 fn python() -> PathBuf {

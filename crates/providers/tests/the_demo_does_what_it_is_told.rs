@@ -1,9 +1,5 @@
 //! The built-in model: whole turns, as the engine would run them.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +7,11 @@ use futures_util::StreamExt;
 use kernel::{Failure, FinishReason, INTERRUPTED, Message, Provider, ProviderEvent, Request};
 use providers::{Kind, Limits, Settings, demo};
 use serde_json::{Value, json};
-use support::{call, events, merged, message, request, result, result_chunk, text, tools};
 use wire::extension::ImageChunk;
 use wire::{Chunk, Role};
+
+use crate::support;
+use crate::support::{call, events, merged, message, request, result, result_chunk, text, tools};
 
 fn demo() -> Arc<dyn Provider> {
     let options = demo::Options { token_delay: Duration::ZERO };

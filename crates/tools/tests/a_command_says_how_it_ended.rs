@@ -1,16 +1,15 @@
 //! The results of `run_shell`, word by word.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::Path;
 use std::time::Duration;
 
 use kernel::{ToolContext, ToolResult};
 use serde_json::{Value, json};
-use support::call;
 use tempfile::TempDir;
 use tools::Settings;
+
+use crate::support;
+use crate::support::call;
 
 fn project() -> TempDir {
     tempfile::tempdir().unwrap()

@@ -1,16 +1,15 @@
 //! What Landlock keeps commands from, and what it does not. Each test runs in a process whose temporary directory is not
 //! the one of its other directories.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use kernel::ToolResult;
 use serde_json::json;
-use support::{alone, call_with, can_confine};
 use tools::{Mode, Sandbox, SandboxStatus, Settings};
+
+use crate::support;
+use crate::support::{alone, call_with, can_confine};
 
 /// Directories beside the temporary directory of this process, not in it.
 struct World(PathBuf);
@@ -44,7 +43,9 @@ fn sandbox(mode: Mode) -> Settings {
 
 #[tokio::test]
 async fn writing_is_for_the_working_directory_and_the_temporary_one() {
-    if !can_confine() || !alone("writing_is_for_the_working_directory_and_the_temporary_one", &[]) {
+    if !can_confine()
+        || !alone(module_path!(), "writing_is_for_the_working_directory_and_the_temporary_one", &[])
+    {
         return;
     }
     let world = World::new();
@@ -93,7 +94,7 @@ async fn writing_is_for_the_working_directory_and_the_temporary_one() {
 
 #[tokio::test]
 async fn more_directories_can_be_made_writable() {
-    if !can_confine() || !alone("more_directories_can_be_made_writable", &[]) {
+    if !can_confine() || !alone(module_path!(), "more_directories_can_be_made_writable", &[]) {
         return;
     }
     let world = World::new();
@@ -108,7 +109,7 @@ async fn more_directories_can_be_made_writable() {
 
 #[tokio::test]
 async fn without_the_sandbox_commands_write_wherever_the_server_can() {
-    if !alone("without_the_sandbox_commands_write_wherever_the_server_can", &[]) {
+    if !alone(module_path!(), "without_the_sandbox_commands_write_wherever_the_server_can", &[]) {
         return;
     }
     let world = World::new();
@@ -121,7 +122,7 @@ async fn without_the_sandbox_commands_write_wherever_the_server_can() {
 #[tokio::test]
 async fn the_servers_environment_is_not_to_be_read() {
     let secret = [("ANTHROPIC_API_KEY", "sk-canary-55")];
-    if !can_confine() || !alone("the_servers_environment_is_not_to_be_read", &secret) {
+    if !can_confine() || !alone(module_path!(), "the_servers_environment_is_not_to_be_read", &secret) {
         return;
     }
     let world = World::new();
@@ -138,7 +139,7 @@ async fn the_servers_environment_is_not_to_be_read() {
 
 #[tokio::test]
 async fn commands_signal_one_another_but_not_the_server() {
-    if !can_confine() || !alone("commands_signal_one_another_but_not_the_server", &[]) {
+    if !can_confine() || !alone(module_path!(), "commands_signal_one_another_but_not_the_server", &[]) {
         return;
     }
     let SandboxStatus::Confined { abi } = Sandbox::default().status() else { panic!() };
@@ -165,7 +166,7 @@ async fn commands_signal_one_another_but_not_the_server() {
 
 #[tokio::test]
 async fn what_is_protected_can_be_neither_read_nor_written() {
-    if !can_confine() || !alone("what_is_protected_can_be_neither_read_nor_written", &[]) {
+    if !can_confine() || !alone(module_path!(), "what_is_protected_can_be_neither_read_nor_written", &[]) {
         return;
     }
     let world = World::new();
@@ -197,7 +198,11 @@ async fn what_is_protected_can_be_neither_read_nor_written() {
 #[tokio::test]
 async fn what_is_protected_inside_the_working_directory_is_exposed_which_is_said_or_refused() {
     if !can_confine()
-        || !alone("what_is_protected_inside_the_working_directory_is_exposed_which_is_said_or_refused", &[])
+        || !alone(
+            module_path!(),
+            "what_is_protected_inside_the_working_directory_is_exposed_which_is_said_or_refused",
+            &[],
+        )
     {
         return;
     }

@@ -1,13 +1,12 @@
 //! A command that writes without end costs the server a bounded amount of memory.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 
 use futures_util::StreamExt;
 use serde_json::json;
 use tools::Settings;
+
+use crate::support;
 
 /// The most memory that this process ever had, in bytes.
 fn peak_memory() -> u64 {

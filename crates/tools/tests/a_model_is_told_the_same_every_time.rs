@@ -1,6 +1,5 @@
 //! What a model is told of the tools, byte by byte: a change of it makes every prompt cache miss once, so it must be seen
 //! in a review.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::path::Path;
 

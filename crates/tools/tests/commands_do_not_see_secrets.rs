@@ -1,13 +1,11 @@
 //! The environment of commands is the server's, without what looks like a secret.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::Path;
 
 use serde_json::json;
-use support::{alone, call_with};
 use tools::{Environment, Settings};
+
+use crate::support::{alone, call_with};
 
 #[tokio::test]
 async fn keys_of_the_server_are_not_in_the_environment_of_commands() {
@@ -19,7 +17,7 @@ async fn keys_of_the_server_are_not_in_the_environment_of_commands() {
         ("CI_TOKEN", "given"),
         ("EDITOR", "vi"),
     ];
-    if !alone("keys_of_the_server_are_not_in_the_environment_of_commands", &servers) {
+    if !alone(module_path!(), "keys_of_the_server_are_not_in_the_environment_of_commands", &servers) {
         return;
     }
     let environment = Environment {

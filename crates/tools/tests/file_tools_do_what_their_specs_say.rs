@@ -1,7 +1,4 @@
 //! Every result of `read_file`, `write_file` and `edit_file`, word by word.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::io::Read;
@@ -12,8 +9,10 @@ use std::process::Command;
 
 use kernel::ToolResult;
 use serde_json::{Value, json};
-use support::call;
 use tempfile::TempDir;
+
+use crate::support;
+use crate::support::call;
 
 struct Project(TempDir);
 

@@ -1,7 +1,4 @@
 //! Output is seen when it is written, in order, in whole characters, and no faster than it is taken.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::time::Duration;
@@ -12,6 +9,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tools::Settings;
 use wire::OutputStream::{self, Stderr, Stdout};
+
+use crate::support;
 
 fn piece(stream: OutputStream, data: &str) -> ToolOutput {
     ToolOutput { stream, data: data.to_owned() }

@@ -1,7 +1,4 @@
 //! Whatever a model writes as a path, the file tools neither read nor change what lies outside.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use kernel::ToolResult;
 use proptest::prelude::*;
 use serde_json::json;
-use support::call;
 use tempfile::TempDir;
+
+use crate::support::call;
 
 const SECRET: &str = "canary-content-7f3a";
 const OUTSIDE_NAME: &str = "canary-name-91bc";

@@ -1,7 +1,4 @@
 //! However a call ends, what it started ends with it, and nothing that it started can keep it from ending.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,9 +6,10 @@ use std::process::{Command, Stdio};
 use kernel::{ToolContext, ToolResult};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use support::{call, context, eventually, never, pid_in, runs, tool};
 use tempfile::TempDir;
 use tools::Settings;
+
+use crate::support::{call, context, eventually, never, pid_in, runs, tool};
 
 /// A shell, a child and a grandchild, which all write down who they are and then sleep.
 const FAMILY: &str = "
@@ -165,7 +163,7 @@ async fn a_server_to_be_killed() {
 async fn the_shell_dies_when_the_server_is_killed() {
     let family = Family::new();
     let mut server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_server_to_be_killed"])
+        .args(["--exact", "nothing_outlives_its_command::a_server_to_be_killed"])
         .env(SERVER, family.cwd())
         .stdout(Stdio::null())
         .spawn()

@@ -1,7 +1,4 @@
 //! `load_skill` lists the skills of a directory and of the user, and gives their text as it is.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,10 +8,11 @@ use std::sync::Arc;
 use kernel::{Tool, ToolResult, ToolScope, ToolSource};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{context, never};
 use tempfile::TempDir;
 use tools::Skills;
 use wire::ConversationId;
+
+use crate::support::{context, never};
 
 const ABOUT: &str = "Loads a skill: instructions for one kind of task, written for this project or by the user. When a \
                      skill fits what you are to do, load it before you begin, and follow it.";

@@ -1,7 +1,4 @@
 //! The file tools touch nothing that belongs to the server, by whatever name.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,8 +6,9 @@ use std::path::Path;
 
 use kernel::ToolResult;
 use serde_json::json;
-use support::call_with;
 use tools::Settings;
+
+use crate::support::call_with;
 
 async fn every_call(settings: &Settings, cwd: &Path, path: &str) -> Vec<ToolResult> {
     let inputs = [

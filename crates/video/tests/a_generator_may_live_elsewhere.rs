@@ -1,7 +1,4 @@
 //! The contract of generators, kept by the built-in ones and by one that sees nothing but bytes in a pipe.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 use std::thread;
 
-use common::{distance, mean, restyled, scene, size};
 use video::{
     Frame, Generator, Health, Output, Passthrough, Pool, Reference, Refused, Restyle, Size, Style, builtin,
 };
+
+use crate::common::{distance, mean, restyled, scene, size};
 
 /// Counts how often it was woken, and wakes the thread that made it.
 struct Count(AtomicUsize, thread::Thread);

@@ -1,11 +1,9 @@
 //! A prompt without a word of the vocabulary gets a grade that depends on its words alone.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{distance, flat, restyled, scene, size};
 use proptest::prelude::*;
 use video::{Frame, Pool, Recipe};
+
+use crate::common::{distance, flat, restyled, scene, size};
 
 fn difference(a: &Frame, b: &Frame) -> f64 {
     let sums = a.planes().into_iter().zip(b.planes()).map(|(a, b)| {

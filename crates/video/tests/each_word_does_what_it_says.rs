@@ -1,10 +1,8 @@
 //! Every word of the vocabulary changes a picture in the way that its name promises.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{distance, flat, levels, mean, means, restyled, roughness, scene, size, variance};
 use video::{Effect, Frame, Pool, Recipe};
+
+use crate::common::{distance, flat, levels, mean, means, restyled, roughness, scene, size, variance};
 
 /// What is true of the picture after an effect, given the one before.
 fn holds(effect: Effect, before: &Frame, after: &Frame) -> bool {

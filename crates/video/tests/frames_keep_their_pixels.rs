@@ -1,10 +1,8 @@
 //! Frames, their memory, and the way to RGB and back.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{distance, flat, psnr, restyled, scene, size};
 use video::{Frame, Pool};
+
+use crate::common::{distance, flat, psnr, restyled, scene, size};
 
 #[test]
 fn planes_are_half_as_large_rounded_up() {

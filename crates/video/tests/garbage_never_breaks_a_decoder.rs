@@ -1,13 +1,11 @@
 //! Whatever bytes come, a decoder answers with a frame, nothing or an error, and works again afterwards.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::sync::OnceLock;
 
-use common::{scene, size};
 use proptest::prelude::*;
 use video::{Codec, Decoder, Encoder, EncoderConfig, Pool};
+
+use crate::common::{scene, size};
 
 /// A keyframe and some packets after it.
 fn packets(codec: Codec) -> &'static [Vec<u8>] {

@@ -1,12 +1,10 @@
 //! Both codecs there and back: quality, sizes, keyframes on request, bitrate, loss.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::ops::Range;
 
-use common::{grainy, psnr, scene, size};
 use video::{Codec, DecodeError, Decoder, Encoded, Encoder, EncoderConfig, Frame, Pool, Size};
+
+use crate::common::{grainy, psnr, scene, size};
 
 const CODECS: [Codec; 2] = [Codec::Vp8, Codec::H264];
 

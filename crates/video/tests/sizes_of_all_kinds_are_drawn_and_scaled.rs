@@ -1,13 +1,11 @@
 //! Odd, tiny and changing sizes; where pictures go when proportions differ.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::task::Waker;
 
-use common::{distance, flat, mean, means, psnr, restyled, scene, size};
 use proptest::prelude::*;
 use video::{Aspect, Effect, Frame, Generator, Output, Pool, Restyle, Scaler, Size, SizeError, Style};
+
+use crate::common::{distance, flat, mean, means, psnr, restyled, scene, size};
 
 fn scaled(aspect: Aspect, frame: &Frame, to: Size) -> Frame {
     Scaler::new(aspect, Pool::new()).scale(frame.copy(), to)

@@ -1,14 +1,12 @@
 //! Reference images: what is taken, what is refused and why, and what they do to pictures.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
 
 use std::io::Cursor;
 
-use common::{distance, flat, levels, means, restyled, scene, size};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use proptest::prelude::*;
 use video::{ImageError, Pool, Reference};
+
+use crate::common::{distance, flat, levels, means, restyled, scene, size};
 
 fn file(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());

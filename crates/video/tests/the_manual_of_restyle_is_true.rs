@@ -1,10 +1,8 @@
 //! Every example and every word in docs/restyle.md is what the code does.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
-use common::{distance, restyled, scene, size};
 use video::{Effect, Pool, Recipe};
+
+use crate::common::{distance, restyled, scene, size};
 
 const MANUAL: &str = include_str!("../../../docs/restyle.md");
 

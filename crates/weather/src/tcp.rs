@@ -1,8 +1,11 @@
 //! A network between clients and a server that speak TCP, which can stall: nothing passes, not even the end of a
-//! connection, and nothing is lost, as when a cable is pulled and put back before either system gives up.
+//! connection, and nothing is lost, as when a cable is pulled and put back before either system gives up. It can also cut
+//! the connections that there are, and refuse others.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -15,6 +18,9 @@ use tokio::task::{AbortHandle, JoinSet};
 pub struct Relay {
     address: SocketAddr,
     stalled: watch::Sender<bool>,
+    /// How often connections were cut.
+    cuts: watch::Sender<u64>,
+    refuses: Arc<AtomicBool>,
     task: AbortHandle,
 }
 
@@ -27,8 +33,10 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (stalled, is_stalled) = watch::channel(false);
-        let task = tokio::spawn(listen(listener, server, is_stalled)).abort_handle();
-        Ok(Self { address, stalled, task })
+        let (cuts, is_cut) = watch::channel(0);
+        let refuses = Arc::<AtomicBool>::default();
+        let task = tokio::spawn(listen(listener, server, is_stalled, is_cut, refuses.clone())).abort_handle();
+        Ok(Self { address, stalled, cuts, refuses, task })
     }
 
     /// Where clients are to connect to.
@@ -45,6 +53,16 @@ impl Relay {
     pub fn go_on(&self) {
         self.stalled.send_replace(false);
     }
+
+    /// Cuts all connections that there are. Others may come.
+    pub fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// From now on connections that come are closed at once, or are not any more. Those that there are go on.
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Relay {
@@ -53,12 +71,29 @@ impl Drop for Relay {
     }
 }
 
-async fn listen(listener: TcpListener, server: SocketAddr, stalled: watch::Receiver<bool>) {
+async fn listen(
+    listener: TcpListener,
+    server: SocketAddr,
+    stalled: watch::Receiver<bool>,
+    cuts: watch::Receiver<u64>,
+    refuses: Arc<AtomicBool>,
+) {
     // They end with this.
     let mut connections = JoinSet::new();
     loop {
         let Ok((near, _)) = listener.accept().await else { continue };
-        connections.spawn(relay(near, server, stalled.clone()));
+        if refuses.load(Ordering::Relaxed) {
+            continue;
+        }
+        let (stalled, mut cuts) = (stalled.clone(), cuts.clone());
+        cuts.mark_unchanged();
+        connections.spawn(async move {
+            tokio::select! {
+                () = relay(near, server, stalled) => {}
+                // It changes, or the relay is gone.
+                _ = cuts.changed() => {}
+            }
+        });
         while connections.try_join_next().is_some() {}
     }
 }

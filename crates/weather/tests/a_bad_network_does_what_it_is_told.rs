@@ -1,7 +1,5 @@
 //! What the networks are said to do, they do; and the same again with the same seed.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

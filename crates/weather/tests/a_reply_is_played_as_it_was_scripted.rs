@@ -1,7 +1,5 @@
 //! The server says what the script says, when it says it, and remembers what it was asked.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

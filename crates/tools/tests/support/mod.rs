@@ -67,18 +67,19 @@ pub(crate) fn runs(pid: i32) -> bool {
 
 const ALONE: &str = "DISPATCH_TOOLS_TEST_ALONE";
 
-/// Makes a test that needs an environment of its own: the test calls this first and goes on only when it says so, which
-/// it does in a process with these variables and a temporary directory `tmp` in a directory of its own. The other one
-/// waits for that process and clears up.
-pub(crate) fn alone(test: &str, variables: &[(&str, &str)]) -> bool {
+/// Makes a test that needs an environment of its own: the test calls this first, with its `module_path!()` and its name,
+/// and goes on only when it says so, which it does in a process with these variables and a temporary directory `tmp` in a
+/// directory of its own. The other one waits for that process and clears up.
+pub(crate) fn alone(module: &str, test: &str, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os(ALONE).is_some() {
         return true;
     }
     let base = tempfile::tempdir().unwrap();
     let temporary = base.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
+    let module = module.split_once("::").unwrap().1;
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .args(["--exact", &format!("{module}::{test}"), "--nocapture", "--test-threads=1"])
         .envs(variables.iter().copied())
         .env("TMPDIR", &temporary)
         .env(ALONE, "1")
