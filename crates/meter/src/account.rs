@@ -131,6 +131,14 @@ impl Account {
         Ok(())
     }
 
+    /// The balance, if it can run out.
+    fn left(&self) -> Option<Credits> {
+        match self.funds {
+            Funds::Prepaid => Some(self.balance),
+            Funds::Unlimited => None,
+        }
+    }
+
     /// What is not held.
     fn available(&self) -> Result<Credits, Refusal> {
         self.balance.checked_sub(self.held).ok_or(Refusal::Overflow)
@@ -159,6 +167,8 @@ pub struct Grant {
     pub is_new: bool,
     /// Whether another one may begin.
     pub next: Next,
+    /// The balance of the key, if it can run out.
+    pub left: Option<Credits>,
 }
 
 /// Whether another second may begin.
@@ -188,7 +198,8 @@ impl Running {
     /// enough now. If it is refused nothing is changed.
     pub fn grant(&mut self, account: &mut Account, n: u64) -> Result<Grant, Refusal> {
         if n > 0 && n <= self.seconds {
-            return Ok(Grant { n, is_new: false, next: self.reach_next(account)? });
+            let next = self.reach_next(account)?;
+            return Ok(Grant { n, is_new: false, next, left: account.left() });
         }
         if self.is_over {
             return Err(Refusal::Ended);
@@ -207,7 +218,7 @@ impl Running {
         running.seconds = n;
         let next = running.reach_next(&mut payer)?;
         (*self, *account) = (running, payer);
-        Ok(Grant { n, is_new: true, next })
+        Ok(Grant { n, is_new: true, next, left: account.left() })
     }
 
     /// The connection ends, and its hold is released.

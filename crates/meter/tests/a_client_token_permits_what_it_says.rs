@@ -1,7 +1,5 @@
 //! Keys and client tokens: what they look like, what is kept of them, and what a client token permits.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use meter::{ClientToken, Denied, InvalidLimit, KeyId, Kind, Limits, Secret, SecretHash};
 
 fn names(names: &[&str]) -> Option<Vec<String>> {

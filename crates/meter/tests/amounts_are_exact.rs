@@ -1,7 +1,5 @@
 //! Amounts are exact: as text, in sums and as prices. Nothing wraps.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use meter::{Credits, InvalidCredits, NegativeRate, Price, Rate};
 use proptest::prelude::*;
 use serde::Deserialize;

@@ -1,7 +1,5 @@
 //! Whatever connections do together, a second begins only when its price is held; rows, balance and holds add up.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use meter::{Account, Credits, Funds, Grant, Next, Price, Rate, Refusal, Running};
 use proptest::prelude::*;
 
@@ -17,12 +15,12 @@ fn account(balance: i64) -> Account {
     Account { funds: Funds::Prepaid, balance: micros(balance), held: Credits::ZERO, is_revoked: false }
 }
 
-fn granted(n: u64, next: Next) -> Result<Grant, Refusal> {
-    Ok(Grant { n, is_new: true, next })
+fn granted(n: u64, next: Next, left: i64) -> Result<Grant, Refusal> {
+    Ok(Grant { n, is_new: true, next, left: Some(micros(left)) })
 }
 
-fn again(n: u64, next: Next) -> Result<Grant, Refusal> {
-    Ok(Grant { n, is_new: false, next })
+fn again(n: u64, next: Next, left: i64) -> Result<Grant, Refusal> {
+    Ok(Grant { n, is_new: false, next, left: Some(micros(left)) })
 }
 
 #[test]
@@ -30,10 +28,10 @@ fn a_key_gets_exactly_what_it_paid_for() {
     let mut key = account(35);
     let mut connection = Running::open(&mut key, rate(10)).unwrap();
     assert_eq!((key.balance, key.held), (micros(35), micros(10)));
-    assert_eq!(connection.grant(&mut key, 1), granted(1, Next::Held));
+    assert_eq!(connection.grant(&mut key, 1), granted(1, Next::Held, 25));
     assert_eq!((key.balance, key.held), (micros(25), micros(10)));
-    assert_eq!(connection.grant(&mut key, 2), granted(2, Next::Held));
-    assert_eq!(connection.grant(&mut key, 3), granted(3, Next::InsufficientCredits));
+    assert_eq!(connection.grant(&mut key, 2), granted(2, Next::Held, 15));
+    assert_eq!(connection.grant(&mut key, 3), granted(3, Next::InsufficientCredits, 5));
     assert_eq!((key.balance, key.held), (micros(5), Credits::ZERO));
     // Somebody who goes on all the same gets nothing.
     assert_eq!(connection.grant(&mut key, 4), Err(Refusal::InsufficientCredits));
@@ -48,14 +46,14 @@ fn the_same_second_is_charged_once() {
     let mut connection = Running::open(&mut key, rate(10)).unwrap();
     connection.grant(&mut key, 1).unwrap();
     let before = (key, connection);
-    assert_eq!(connection.grant(&mut key, 1), again(1, Next::Held));
+    assert_eq!(connection.grant(&mut key, 1), again(1, Next::Held, 90));
     assert_eq!(connection.grant(&mut key, 0), Err(Refusal::OutOfOrder { asked: 0, next: 2 }));
     assert_eq!(connection.grant(&mut key, 3), Err(Refusal::OutOfOrder { asked: 3, next: 2 }));
     assert_eq!((key, connection), before);
     connection.end(&mut key).unwrap();
     connection.end(&mut key).unwrap();
     assert_eq!((key.balance, key.held), (micros(90), Credits::ZERO));
-    assert_eq!(connection.grant(&mut key, 1), again(1, Next::Ended));
+    assert_eq!(connection.grant(&mut key, 1), again(1, Next::Ended, 90));
     assert_eq!(connection.grant(&mut key, 2), Err(Refusal::Ended));
 }
 
@@ -63,13 +61,13 @@ fn the_same_second_is_charged_once() {
 fn a_key_that_was_topped_up_in_time_goes_on() {
     let mut key = account(10);
     let mut connection = Running::open(&mut key, rate(10)).unwrap();
-    assert_eq!(connection.grant(&mut key, 1), granted(1, Next::InsufficientCredits));
+    assert_eq!(connection.grant(&mut key, 1), granted(1, Next::InsufficientCredits, 0));
     key.credit(micros(20)).unwrap();
-    assert_eq!(connection.grant(&mut key, 1), again(1, Next::Held));
-    assert_eq!(connection.grant(&mut key, 2), granted(2, Next::Held));
-    assert_eq!(connection.grant(&mut key, 3), granted(3, Next::InsufficientCredits));
+    assert_eq!(connection.grant(&mut key, 1), again(1, Next::Held, 20));
+    assert_eq!(connection.grant(&mut key, 2), granted(2, Next::Held, 10));
+    assert_eq!(connection.grant(&mut key, 3), granted(3, Next::InsufficientCredits, 0));
     key.credit(micros(10)).unwrap();
-    assert_eq!(connection.grant(&mut key, 4), granted(4, Next::InsufficientCredits));
+    assert_eq!(connection.grant(&mut key, 4), granted(4, Next::InsufficientCredits, 0));
 }
 
 #[test]
@@ -77,7 +75,7 @@ fn a_revoked_key_pays_for_the_second_in_flight_and_begins_no_other() {
     let mut key = account(100);
     let mut connection = Running::open(&mut key, rate(10)).unwrap();
     key.is_revoked = true;
-    assert_eq!(connection.grant(&mut key, 1), granted(1, Next::Revoked));
+    assert_eq!(connection.grant(&mut key, 1), granted(1, Next::Revoked, 90));
     assert_eq!(connection.grant(&mut key, 2), Err(Refusal::Revoked));
     assert_eq!(Running::open(&mut key, rate(0)), Err(Refusal::Revoked));
     assert_eq!(key.admit_turn(&Price::FREE), Err(Refusal::Revoked));
@@ -87,11 +85,14 @@ fn a_revoked_key_pays_for_the_second_in_flight_and_begins_no_other() {
 fn what_is_free_needs_no_credits_and_what_is_unlimited_has_no_end() {
     let mut broke = account(-5);
     let mut connection = Running::open(&mut broke, Rate::FREE).unwrap();
-    assert_eq!(connection.grant(&mut broke, 1), granted(1, Next::Held));
+    assert_eq!(connection.grant(&mut broke, 1), granted(1, Next::Held, -5));
     assert_eq!(broke.balance, micros(-5));
     let mut local = Account { funds: Funds::Unlimited, ..account(0) };
     let mut connection = Running::open(&mut local, rate(10)).unwrap();
-    assert_eq!(connection.grant(&mut local, 1), granted(1, Next::Held));
+    assert_eq!(
+        connection.grant(&mut local, 1),
+        Ok(Grant { n: 1, is_new: true, next: Next::Held, left: None })
+    );
     assert_eq!(local.balance, micros(-10));
     assert_eq!(connection.credits(), Some(micros(10)));
 }
@@ -160,7 +161,11 @@ proptest! {
                     let Some((running, rows)) = connections.get_mut(which) else { continue };
                     let n = (running.seconds + 1).saturating_add_signed(off);
                     let was = *running;
-                    match running.grant(&mut key, n) {
+                    let answer = running.grant(&mut key, n);
+                    if let Ok(grant) = answer {
+                        prop_assert_eq!(grant.left, Some(key.balance));
+                    }
+                    match answer {
                         Ok(grant) if grant.is_new => {
                             prop_assert_eq!(n, was.seconds + 1);
                             rows.push(n);

@@ -1,8 +1,6 @@
 //! Events keep their shape and their ids, and whoever adds them up, in whatever portions and however often, gets the
 //! receipts and balances.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use meter::{
     Bill, ConnectionId, ConnectionReceipt, Credits, Day, DepositId, Entry, Event, KeyId, Receipt, SessionId,
     Total,

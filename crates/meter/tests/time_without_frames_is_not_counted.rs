@@ -1,7 +1,5 @@
 //! The clock of a connection starts with a frame, runs while there are frames, and pauses without.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use std::time::{Duration, Instant};
 
 use meter::ActiveTime;

@@ -1,6 +1,5 @@
 //! A client can be gone before the server has decided whether to let it in, and the ledger may have its connection already.
 //! It ends like any other.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use std::time::Duration;
 
 use realtime::admit::{Key, Producer, Purpose, Room};

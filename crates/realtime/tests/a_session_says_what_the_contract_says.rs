@@ -1,7 +1,4 @@
 //! Whole sessions, message by message, as a client of the contract would see them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
@@ -10,9 +7,10 @@ use realtime::{
     Receipt, Session, Start, State, ToPeer,
 };
 use serde_json::{Value, json};
-use support::world::World;
-use support::{millis, options, patient, png, start};
 use wire::realtime::EndReason;
+
+use crate::support::world::World;
+use crate::support::{millis, options, patient, png, start};
 
 fn new() -> World {
     World::new(start(), options())
@@ -398,7 +396,7 @@ fn item_11_a_tick_waits_for_the_ledger_and_the_clock_does_not() {
         world.media(MediaEvent::Frame);
     }
     assert_eq!((world.asked, world.ticks.len()), (Some(1), 0), "delivered, and not charged yet");
-    world.give(Input::Credit { n: 2, answer: Credit::Granted });
+    world.give(Input::Credit { n: 2, answer: Credit::Granted { left: None } });
     assert_eq!(world.ticks.len(), 0, "that was not asked for");
     world.pay();
     assert_eq!(world.ticks.len(), 1);
@@ -433,19 +431,34 @@ fn item_13_every_end_says_why_and_closes_with_its_code() {
     type Give = fn(&mut World);
     let cases: [(Give, &str, Option<Value>, u16); 12] = [
         (
-            |world| world.give(Input::Credit { n: 1, answer: Credit::Last(Denial::InsufficientCredits) }),
+            |world| {
+                world.give(Input::Credit {
+                    n: 1,
+                    answer: Credit::Last { denial: Denial::InsufficientCredits, left: None },
+                })
+            },
             "insufficient_credits",
             Some(error("Insufficient credits", "insufficient_credits")),
             Close::POLICY,
         ),
         (
-            |world| world.give(Input::Credit { n: 1, answer: Credit::Last(Denial::Revoked) }),
+            |world| {
+                world.give(Input::Credit {
+                    n: 1,
+                    answer: Credit::Last { denial: Denial::Revoked, left: None },
+                })
+            },
             "error",
             Some(error("Invalid API key: it was revoked", "invalid_api_key")),
             Close::POLICY,
         ),
         (
-            |world| world.give(Input::Credit { n: 1, answer: Credit::Last(Denial::Failed("x".to_owned())) }),
+            |world| {
+                world.give(Input::Credit {
+                    n: 1,
+                    answer: Credit::Last { denial: Denial::Failed("x".to_owned()), left: None },
+                })
+            },
             "error",
             Some(error("Credits could not be checked: x", "internal_error")),
             Close::FAILED,
@@ -575,7 +588,7 @@ fn item_13_a_close_of_the_client_is_echoed_at_once_and_nothing_is_said_after_it(
     for input in [
         Input::Peer(FromPeer::Text(json!({"type": "prompt", "prompt": "late"}).to_string())),
         Input::Peer(FromPeer::Media { pc, event: MediaEvent::Frame }),
-        Input::Credit { n: asked, answer: Credit::Granted },
+        Input::Credit { n: asked, answer: Credit::Granted { left: None } },
     ] {
         world.session.handle(world.now, input);
     }
@@ -595,7 +608,10 @@ fn item_13_the_last_second_is_told_before_the_end_if_the_ledger_answers() {
     }
     world.give(Input::End(Cause::Deleted));
     assert_eq!((world.session.state(), world.settled), (State::Ending, None));
-    world.give(Input::Credit { n: 1, answer: Credit::Last(Denial::InsufficientCredits) });
+    world.give(Input::Credit {
+        n: 1,
+        answer: Credit::Last { denial: Denial::InsufficientCredits, left: None },
+    });
     assert_eq!(
         world.sent[world.sent.len() - 3..],
         [
@@ -629,15 +645,17 @@ fn item_14_when_the_credits_are_gone_the_seconds_that_were_paid_are_delivered_an
             world.media(MediaEvent::Heard);
             world.media(MediaEvent::Frame);
         }
-        let answer = if n < 3 { Credit::Granted } else { Credit::Last(Denial::InsufficientCredits) };
+        let left = Some(meter::Credits::from_micros(70_000 - 20_000 * i64::try_from(n).unwrap()));
+        let denial = Denial::InsufficientCredits;
+        let answer = if n < 3 { Credit::Granted { left } } else { Credit::Last { denial, left } };
         world.give(Input::Credit { n, answer });
     }
     assert_eq!(
         said(&world)[2..],
         [
-            json!({"type": "generation_tick", "seconds": 1}),
-            json!({"type": "generation_tick", "seconds": 2}),
-            json!({"type": "generation_tick", "seconds": 3}),
+            json!({"type": "generation_tick", "seconds": 1, "credits": "0.05"}),
+            json!({"type": "generation_tick", "seconds": 2, "credits": "0.03"}),
+            json!({"type": "generation_tick", "seconds": 3, "credits": "0.01"}),
             ended(3, "insufficient_credits"),
             error("Insufficient credits", "insufficient_credits"),
         ]
@@ -660,12 +678,14 @@ fn item_14_a_second_that_is_refused_is_not_told() {
 
 #[test]
 fn item_14_the_answers_of_the_ledger_are_those_of_the_meter() {
-    let grant = |next| Ok(meter::Grant { n: 1, is_new: true, next });
+    let left = Some(meter::Credits::from_micros(40_000));
+    let grant = |next| Ok(meter::Grant { n: 1, is_new: true, next, left });
+    let last = |denial| Credit::Last { denial, left };
     for (answer, credit) in [
-        (grant(meter::Next::Held), Credit::Granted),
-        (grant(meter::Next::InsufficientCredits), Credit::Last(Denial::InsufficientCredits)),
-        (grant(meter::Next::Revoked), Credit::Last(Denial::Revoked)),
-        (grant(meter::Next::Ended), Credit::Last(Denial::Failed("the connection has ended".to_owned()))),
+        (grant(meter::Next::Held), Credit::Granted { left }),
+        (grant(meter::Next::InsufficientCredits), last(Denial::InsufficientCredits)),
+        (grant(meter::Next::Revoked), last(Denial::Revoked)),
+        (grant(meter::Next::Ended), last(Denial::Failed("the connection has ended".to_owned()))),
         (Err(meter::Refusal::InsufficientCredits), Credit::Refused(Denial::InsufficientCredits)),
         (Err(meter::Refusal::Revoked), Credit::Refused(Denial::Revoked)),
         (Err(meter::Refusal::Ended), Credit::Refused(Denial::Failed("the connection has ended".to_owned()))),

@@ -1,14 +1,12 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use realtime::{Close, FromPeer, Limits, MediaEvent, State, ToPeer, Viewer, ViewerInput};
 use serde_json::{Value, json};
-use support::millis;
-use support::world::World;
+
+use crate::support;
+use crate::support::millis;
+use crate::support::world::World;
 
 struct Seat {
     viewer: Viewer,

@@ -1,13 +1,11 @@
 //! A virtual hour, with frames that come unevenly and a ledger that takes its time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
 use realtime::{Credit, FromPeer, Input, MediaEvent};
-use support::world::World;
-use support::{options, start};
+
+use crate::support::world::World;
+use crate::support::{options, start};
 
 /// A cheap generator of numbers, the same ones in every run.
 fn shuffle(seed: &mut u64) -> u64 {
@@ -34,7 +32,7 @@ fn every_second_of_an_hour_is_asked_for_at_its_very_instant_whatever_the_ledger_
         if answer_at.is_some_and(|at| at <= world.now) {
             answer_at = None;
             let n = world.asked.unwrap();
-            world.give(Input::Credit { n, answer: Credit::Granted });
+            world.give(Input::Credit { n, answer: Credit::Granted { left: None } });
         } else if deadline <= world.now {
             world.give(Input::Time);
         } else if next_frame <= world.now {

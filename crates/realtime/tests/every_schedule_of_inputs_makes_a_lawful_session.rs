@@ -2,17 +2,15 @@
 //!
 //! What is checked at every output is in `support/world.rs`. A failing schedule is shrunk and printed with its seed;
 //! `PROPTEST_CASES` sets another number.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 use realtime::{Cause, Credit, Denial, FromPeer, Input, MediaEvent, Start, State};
 use serde_json::{Value, json};
-use support::world::World;
-use support::{options, png, start};
+
+use crate::support::world::World;
+use crate::support::{options, png, start};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -106,7 +104,7 @@ fn ending() -> impl Strategy<Value = Action> {
         Just(Action::Text(json!({"type": "livekit_join"}))),
         Just(Action::Media(MediaEvent::Refused("no video".to_owned()))),
         Just(Action::Media(MediaEvent::Failed("no encoder".to_owned()))),
-        denial().prop_map(|denial| Action::Credit(Credit::Last(denial))),
+        denial().prop_map(|denial| Action::Credit(Credit::Last { denial, left: None })),
         denial().prop_map(|denial| Action::Credit(Credit::Refused(denial))),
         prop_oneof![
             Just(Cause::Moderation),
@@ -131,7 +129,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => Just(Action::GoLive),
         4 => (1..3_500u64).prop_map(Action::Run),
         6 => (1..40u8, 1..900u64).prop_map(|(count, gap)| Action::Frames(count, gap)),
-        8 => Just(Action::Credit(Credit::Granted)),
+        8 => Just(Action::Credit(Credit::Granted { left: None })),
         1 => (0..5u64).prop_map(Action::StrayCredit),
         4 => (0..3_000u64).prop_map(Action::Time),
         4 => (0..3_000u64).prop_map(Action::Pass),
@@ -167,7 +165,7 @@ fn act(world: &mut World, action: Action) {
         }
         Action::StrayCredit(n) => {
             if world.asked != Some(n) {
-                world.give(Input::Credit { n, answer: Credit::Granted });
+                world.give(Input::Credit { n, answer: Credit::Granted { left: None } });
             }
         }
         Action::End(cause) => world.give(Input::End(cause)),

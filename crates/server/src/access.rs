@@ -25,7 +25,7 @@ use crate::answer::Refusal;
 use crate::signaling::Purpose;
 use crate::{App, Error, Settings, socket};
 
-pub(crate) use caller::{Caller, Unidentified, presented};
+pub(crate) use caller::{Caller, Reader, Unidentified, presented};
 
 /// Paths that need no key: they say nothing about anybody.
 const PUBLIC: [&str; 9] = [
@@ -45,6 +45,9 @@ const PUBLIC_FOLDER: &str = "/realtime/";
 
 /// Where client tokens are made.
 const CLIENT_TOKENS: &str = "/v1/client/tokens";
+
+/// What the paths of receipts begin with.
+const SESSIONS: &str = "/v1/sessions/";
 
 /// The rules of one port.
 pub(crate) struct Access {
@@ -139,7 +142,8 @@ impl Access {
     /// Whether a page of that origin may use what is behind that door. Where a key or a client token is demanded, it
     /// says which pages are meant: see [`Door::Realtime`].
     fn admits_page(&self, origin: &str, door: Door) -> bool {
-        self.admits_origin(origin) || (door == Door::Realtime && !self.keys.is_empty())
+        let is_of_sessions = matches!(door, Door::Realtime | Door::Receipt);
+        self.admits_origin(origin) || (is_of_sessions && !self.keys.is_empty())
     }
 
     /// Who asks; nobody, where nobody has to be known.
@@ -149,17 +153,23 @@ impl Access {
         headers: &HeaderMap,
         uri: &Uri,
         origin: Option<&str>,
-    ) -> Result<Option<Caller>, Refusal> {
+    ) -> Result<Option<Reader>, Refusal> {
         let upgrades = socket::is_upgrade(headers);
         let door = Door::of(uri.path(), upgrades);
         self.check(headers, uri, origin, door)?;
         match door {
             Door::Public | Door::Realtime => Ok(None),
-            Door::Key => {
+            Door::Key | Door::Receipt => {
                 // Browsers cannot give a WebSocket a header, nor an EventSource.
                 let in_query = upgrades || is_event_stream(uri);
                 let given = presented(headers, uri, in_query);
-                Ok(Some(self.identify(store, given.as_deref()).await?))
+                match self.identify(store, given.as_deref()).await {
+                    Ok(caller) => Ok(Some(Reader::Caller(caller))),
+                    Err(Unidentified::ClientToken(token)) if door == Door::Receipt => {
+                        Ok(Some(Reader::Token(token)))
+                    }
+                    Err(why) => Err(why.into()),
+                }
             }
         }
     }
@@ -175,15 +185,22 @@ enum Door {
     /// It needs one, which is asked for further in, in the words of the realtime contract. Its clients are pages of any
     /// origin, which bring a key or a client token that no other page has.
     Realtime,
+    /// It needs one, or the client token that opened the session. Its clients are those of the realtime contract.
+    Receipt,
 }
 
 impl Door {
     fn of(path: &str, upgrades: bool) -> Self {
+        let is_receipt = || {
+            path.strip_prefix(SESSIONS).is_some_and(|session| !session.is_empty() && !session.contains('/'))
+        };
         let is_realtime = if upgrades { Purpose::of(path).is_some() } else { path == CLIENT_TOKENS };
         if is_realtime {
             Self::Realtime
         } else if is_public(path) && !upgrades {
             Self::Public
+        } else if is_receipt() && !upgrades {
+            Self::Receipt
         } else {
             Self::Key
         }
@@ -203,9 +220,9 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         let (mut parts, body) = request.into_parts();
         let store = app.engine.store().as_ref();
         match app.access.admit(store, &parts.headers, &parts.uri, origin.as_deref()).await {
-            Ok(caller) => {
-                if let Some(caller) = caller {
-                    parts.extensions.insert(caller);
+            Ok(reader) => {
+                if let Some(reader) = reader {
+                    parts.extensions.insert(reader);
                 }
                 next.run(Request::from_parts(parts, body)).await
             }

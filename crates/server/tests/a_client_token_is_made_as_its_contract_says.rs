@@ -1,18 +1,15 @@
 //! `POST /v1/client/tokens`: bodies, statuses and headers as the public clients know them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-mod support;
 
 use jiff::Timestamp;
-use ledger::OPERATOR;
 use meter::{Denied, KeyId, SecretHash};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use server::Settings;
 use store::Ledger;
-use support::*;
+
+use crate::ledger;
+use crate::ledger::OPERATOR;
+use crate::support::*;
 
 const PATH: &str = "/v1/client/tokens";
 

@@ -1,15 +1,13 @@
 //! `GET /conversations/:id/events`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::world::{Play, stop, text};
-use support::*;
 use tokio::sync::Notify;
+
+use crate::support::world::{Play, stop, text};
+use crate::support::*;
 
 /// A client's end of the stream.
 struct Events {

@@ -1,14 +1,12 @@
 //! What goes beyond the contract on `POST /chat` and the queue, and what a client that knows none of it sees.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use support::world::{Play, call, stop, text, tools};
-use support::*;
 use tokio::sync::Notify;
+
+use crate::support::world::{Play, call, stop, text, tools};
+use crate::support::*;
 
 /// A turn in conversation `c` that says a word and waits at the gate, and the rest of its answer.
 async fn running(server: &Running, gate: &Arc<Notify>) -> reqwest::Response {

@@ -1,24 +1,18 @@
 //! What a producer is told on its signaling socket before there are media, and how sockets are closed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/stage.rs"]
-mod stage;
-mod support;
 
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use ledger::OPERATOR;
 use meter::ConnectionId;
 use serde_json::{Value, json};
-use stage::media_client::{Client, Kind};
-use stage::{Line, PATIENCE, PIXEL, Stage, end, stage, stage_with};
 use store::{Resumable, SessionPrompt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::ledger::OPERATOR;
+use crate::stage::media_client::{Client, Kind};
+use crate::stage::{Line, PATIENCE, PIXEL, Stage, end, stage, stage_with};
 
 fn prompt_ack(text: &str) -> Value {
     json!({"type": "prompt_ack", "prompt": text, "success": true, "error": null})

@@ -1,17 +1,11 @@
 //! Every refusal of a signaling socket, as the public clients see it: those of Python by the status of the answer, all
 //! others by a message and a close frame, and each in its first round trip.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/stage.rs"]
-mod stage;
-mod support;
-
-use ledger::OPERATOR;
 use meter::KeyId;
 use serde_json::{Value, json};
-use stage::{BROWSER, Line, PYTHON, Stage, stage_with};
+
+use crate::ledger::OPERATOR;
+use crate::stage::{BROWSER, Line, PYTHON, Stage, stage_with};
 
 /// A request, and the refusal that it gets.
 struct Case {

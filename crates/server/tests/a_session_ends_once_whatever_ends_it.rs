@@ -1,25 +1,21 @@
 //! How sessions with media end: what the client is told, what the receipt says, and that nothing is left.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/stage.rs"]
-mod stage;
-mod support;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 
-use ledger::OPERATOR;
 use realtime::run::{Asking, Credential, Frame, Received, Settings, Socket};
 use reqwest::Method;
 use serde_json::{Value, json};
-use stage::{BROWSER, PATIENCE, Stage, end, stage, stage_with};
-use support::Answer;
 use video::{Generator, Health, Output, Passthrough, Refused, Style};
 
+use crate::ledger::OPERATOR;
+use crate::stage;
+use crate::stage::{BROWSER, PATIENCE, Stage, end, stage, stage_with};
+use crate::support::Answer;
+
+/// Of a session of the operator's, who never runs out.
 fn tick(seconds: u64) -> Value {
     json!({"type": "generation_tick", "seconds": seconds})
 }
@@ -34,8 +30,8 @@ async fn delete(stage: &Stage, id: &str) -> Answer {
 fn without_ticks(messages: Vec<Value>) -> (Vec<Value>, u64) {
     let (ticks, others): (Vec<Value>, Vec<Value>) =
         messages.into_iter().partition(|message| message["type"] == "generation_tick");
-    let expected: Vec<Value> = (1..=ticks.len() as u64).map(tick).collect();
-    assert_eq!(ticks, expected);
+    let seconds: Vec<&Value> = ticks.iter().map(|tick| &tick["seconds"]).collect();
+    assert_eq!(json!(seconds), json!((1..=ticks.len()).collect::<Vec<_>>()));
     (others, ticks.len() as u64)
 }
 
@@ -49,7 +45,11 @@ async fn out_of_credits() {
     let (messages, code) = line.rest().await;
     let started = json!({"type": "generation_started"});
     let expected = [
-        vec![started, tick(1), tick(2)],
+        vec![
+            started,
+            json!({"type": "generation_tick", "seconds": 1, "credits": "0.75"}),
+            json!({"type": "generation_tick", "seconds": 2, "credits": "0.25"}),
+        ],
         end(2, "insufficient_credits", "Insufficient credits", "insufficient_credits"),
     ];
     assert_eq!((messages, code), (expected.concat(), Some(1008)));

@@ -1,21 +1,18 @@
 //! `/v1/sessions`, `/v1/usage` and `/v1/realtime/models`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::{OPERATOR, connect, credits, hang_up};
 use meter::{ConnectionId, Rate};
 use realtime::run::{Model, Realtime};
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::{Parts, Settings};
 use store::{Ledger, Store};
-use support::*;
+
+use crate::ledger;
+use crate::ledger::{OPERATOR, connect, credits, hang_up};
+use crate::support::*;
 
 /// The first of January 2026, at noon.
 const NOON: u64 = 1_767_268_800_000;
@@ -103,6 +100,56 @@ async fn a_key_sees_its_own_and_the_operator_sees_all() {
         }
     }
     assert_eq!(server.get("/v1/sessions").await.0, 401);
+}
+
+#[tokio::test]
+async fn a_client_token_reads_the_receipt_of_what_it_opened_and_nothing_else() {
+    let (server, a, b) = with_two_keys().await;
+    let store = &*server.world.store;
+    connect(store, "a", "of the key", "of the key", NOON, 1).await;
+    for (session, connection, token) in [("s", "s", "ek_one"), ("t", "t", "ek_two"), ("s", "s2", "ek_three")]
+    {
+        ledger::connect_by(store, "a", Some(token), session, connection, NOON, 2).await;
+        hang_up(store, connection, NOON + 5000).await;
+    }
+    let (_, unknown) = get(&server, &a, "/v1/sessions/nothing").await;
+    for (token, session, status) in [
+        ("ek_one", "s", 200),
+        // By a connection that another token opened; of the whole session.
+        ("ek_one", "s2", 200),
+        ("ek_three", "s", 200),
+        ("ek_one", "t", 404),
+        ("ek_two", "t", 200),
+        ("ek_two", "s", 404),
+        ("ek_two", "of%20the%20key", 404),
+        ("ek_nobody", "s", 404),
+    ] {
+        let path = format!("/v1/sessions/{session}");
+        let (given, body) = get(&server, token, &path).await;
+        assert_eq!(given, status, "{token} {session}: {body}");
+        let expected = if status == 200 { get(&server, &a, &path).await.1 } else { unknown.clone() };
+        assert_eq!(body, expected, "{token} {session}");
+    }
+    assert_eq!(get(&server, &a, "/v1/sessions/s").await.1["seconds"], 4);
+    for (method, path) in [
+        (Method::DELETE, "/v1/sessions/s"),
+        (Method::GET, "/v1/sessions"),
+        (Method::GET, "/v1/usage"),
+        (Method::GET, "/v1/sessions/s/more"),
+    ] {
+        let (status, body) = ask(&server, "ek_one", method, path).await;
+        assert_eq!((status, &body["code"]), (401, &json!("unauthorized")), "{path}");
+    }
+    assert_eq!(get(&server, &b, "/v1/sessions/s").await.0, 404);
+    // A page of another origin may ask: it brings what no other page has.
+    let foreign = |request: reqwest::RequestBuilder| request.header("Origin", "https://shop.example");
+    let url = server.url("/v1/sessions/s");
+    let preflight = foreign(server.client.request(Method::OPTIONS, &url)).send().await.unwrap();
+    let answer = foreign(server.client.get(&url).bearer_auth("ek_one")).send().await.unwrap();
+    for (response, status) in [(preflight, 204), (answer, 200)] {
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["access-control-allow-origin"], "https://shop.example");
+    }
 }
 
 #[tokio::test]

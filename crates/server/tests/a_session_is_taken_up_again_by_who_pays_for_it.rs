@@ -1,12 +1,5 @@
 //! The parameter `session` of the query: another connection goes on with the prompt and the image of an earlier one, and
 //! both are on one receipt, for the same key and for nobody else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/stage.rs"]
-mod stage;
-mod support;
 
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
@@ -14,8 +7,9 @@ use std::time::Duration;
 
 use meter::ConnectionId;
 use serde_json::json;
-use stage::{PATIENCE, PIXEL, stage_with};
 use video::{Generator, Health, Output, Passthrough, Refused, Style};
+
+use crate::stage::{PATIENCE, PIXEL, stage_with};
 
 /// What generators were told to do: the prompt, and whether there was an image.
 type Told = Arc<Mutex<Vec<(String, bool)>>>;
@@ -76,6 +70,14 @@ async fn with_its_prompt_and_its_image() {
     };
     tokio::time::timeout(PATIENCE, kept).await.unwrap();
 
+    // No token opened it so far.
+    let token_reads = async || {
+        let url = stage.server.url(&format!("/v1/sessions/{first}"));
+        let request = stage.server.client.get(url).bearer_auth(&token);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(token_reads().await, 404);
+
     // Another key knows the id, and gets a session of its own.
     told.lock().unwrap().clear();
     let (mut stranger, of_stranger) = stage.produce_with(&b, "paid", &[("session", &first)]).await;
@@ -89,13 +91,18 @@ async fn with_its_prompt_and_its_image() {
     // The same key, or a token of it, goes on. What newer clients say when they have nothing to set takes nothing away.
     let (mut line, second) = stage.produce_with(&token, "paid", &[("session", &first)]).await;
     assert_ne!(second, first);
+    assert_eq!(token_reads().await, 200);
     line.say(json!({"type": "set_image", "image_data": null, "prompt": null})).await;
     line.until("set_image_ack").await;
     let (mut camera, _) = line.film().await;
     camera.sees(3).await;
     assert_eq!(*told.lock().unwrap(), std::slice::from_ref(&shown));
     let ticks = line.until("generation_tick").await;
-    assert_eq!(ticks.last(), Some(&json!({"type": "generation_tick", "seconds": 1})), "they begin anew");
+    assert_eq!(
+        ticks.last(),
+        Some(&json!({"type": "generation_tick", "seconds": 1, "credits": "99"})),
+        "they begin anew"
+    );
     line.close(None).await;
     let receipt = stage.settled(&second).await;
     assert_eq!(receipt.session.as_str(), first);

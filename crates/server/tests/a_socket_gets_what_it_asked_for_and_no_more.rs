@@ -1,16 +1,14 @@
 //! Cursors, extensions, repeated messages, and the frames that every client is told.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kernel::{Failure, ProviderEvent};
 use serde_json::{Value, json};
-use support::world::{Play, stop, text};
-use support::*;
 use tokio::sync::Notify;
+
+use crate::support::world::{Play, stop, text};
+use crate::support::*;
 
 fn retried() -> Vec<Vec<Play>> {
     let failure = Failure {

@@ -1,15 +1,13 @@
 //! The WebSocket half of the contract.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use support::world::{Play, call, stop, text, tools};
-use support::*;
 use tokio::sync::Notify;
+
+use crate::support::world::{Play, call, stop, text, tools};
+use crate::support::*;
 
 #[tokio::test]
 async fn whoever_sends_watches_and_whoever_comes_late_sees_the_whole_turn() {

@@ -1,17 +1,16 @@
 //! Surfaces over the socket: what they show, when they say so again, and what their actions do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use server::{Extension, Parts, Server};
-use support::world::{Play, call, steer, text, tools};
-use support::*;
 use tokio::sync::Notify;
 use wire::ConversationId;
+
+use crate::support;
+use crate::support::world::{Play, call, steer, text, tools};
+use crate::support::*;
 
 /// What a socket hears next that is no event and no status.
 async fn surface(socket: &mut Socket) -> Value {

@@ -1,12 +1,10 @@
 //! Images: kept, shown, served.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use engine::Options;
 use serde_json::{Value, json};
 use server::Parts;
-use support::*;
+
+use crate::support::*;
 
 /// One transparent pixel.
 const PIXEL: &str =

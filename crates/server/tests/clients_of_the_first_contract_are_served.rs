@@ -1,8 +1,5 @@
 //! What the oldest web client needs, where the server is told to serve it: the eleven events that it knows and no other,
 //! every turn without having asked, and an end of the turn that no read of the history can overtake.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,9 +8,11 @@ use std::time::{Duration, Instant};
 use engine::Options;
 use serde_json::{Value, json};
 use server::{Server, Settings};
-use support::world::{Play, World, call, stop, text, tools, world_with};
-use support::*;
 use tokio::sync::Notify;
+
+use crate::support;
+use crate::support::world::{Play, World, call, stop, text, tools, world_with};
+use crate::support::*;
 
 const FIRST: [&str; 11] = [
     "status",

@@ -1,5 +1,4 @@
 //! `docs/errors.md` says of each code what happened and what to do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use std::collections::BTreeSet;
 

@@ -1,19 +1,15 @@
 //! Calls every operation of `/openapi.json` as its example says, and checks the answer against its schema.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-mod support;
-#[path = "../../wire/tests/validator/mod.rs"]
-mod validator;
 
 use std::collections::BTreeMap;
 
 use engine::Options;
 use serde_json::{Value, json};
 use server::Parts;
-use support::world::{stop, text};
-use support::*;
+
+use crate::ledger;
+use crate::support::world::{stop, text};
+use crate::support::*;
+use crate::validator;
 
 /// These change what the others read, so they come last, in this order.
 const LAST: [&str; 6] = ["clearCwd", "compact", "close", "deleteConversation", "endSession", "revokeKey"];

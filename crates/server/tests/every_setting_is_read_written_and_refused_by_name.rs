@@ -1,7 +1,4 @@
 //! Title, model, directory, effort, compaction, system prompt, status, deletion.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -9,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use server::{McpStatus, Parts};
-use support::world::{Play, stop, text};
-use support::*;
 use wire::extension::{McpServerInfo, McpServerState};
+
+use crate::support::world::{Play, stop, text};
+use crate::support::*;
 
 #[tokio::test]
 async fn what_is_unset_reads_as_nothing_and_creates_nothing() {

@@ -1,11 +1,10 @@
 //! The HTTP half of the contract: answers, errors, streams.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use serde_json::{Value, json};
-use support::world::{call, tools};
-use support::*;
+
+use crate::support;
+use crate::support::world::{call, tools};
+use crate::support::*;
 
 #[tokio::test]
 async fn a_turn_is_streamed_as_lines_and_read_back_as_history() {

@@ -1,20 +1,17 @@
 //! `/v1/keys`, and where secrets do not go.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-mod support;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use engine::{Catalog, Engine, Options, Toolbox};
-use ledger::OPERATOR;
 use reqwest::Method;
 use serde_json::{Value, json};
 use server::Settings;
 use store::{Ledger, Sqlite};
-use support::*;
+
+use crate::ledger;
+use crate::ledger::OPERATOR;
+use crate::support::*;
 
 async fn guarded() -> Running {
     serve_with(Settings { api_keys: vec![OPERATOR.to_owned()], ..settings() }).await

@@ -1,18 +1,8 @@
 //! ICE over TCP, on the port of HTTP: for clients whose network lets no UDP through.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/stage.rs"]
-mod stage;
-mod support;
 
 use std::time::{Duration, Instant};
 
-use ledger::OPERATOR;
 use serde_json::json;
-use stage::media_client::{Client, Kind};
-use stage::{PATIENCE, stage};
 use str0m::format::Codec;
 use str0m::media::MediaTime;
 use str0m::net::{Protocol, Receive, TcpType};
@@ -21,6 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
+
+use crate::ledger::OPERATOR;
+use crate::stage;
+use crate::stage::media_client::{Client, Kind};
+use crate::stage::{PATIENCE, stage};
 
 /// Sends what the client has to send, and says whether it is connected and how many frames it got.
 async fn drain(rtc: &mut Rtc, stream: &mut OwnedWriteHalf, state: &mut (bool, usize)) {

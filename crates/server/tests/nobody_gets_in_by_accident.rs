@@ -1,7 +1,4 @@
 //! Rule 10 at the door.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
 
 use std::collections::BTreeMap;
 
@@ -11,8 +8,9 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use server::{Error, Parts, Server, Settings};
 use store::{Ledger, NewKey};
-use support::*;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::support::*;
 
 #[tokio::test]
 async fn off_loopback_it_does_not_start_without_a_key() {
@@ -222,7 +220,10 @@ async fn a_revoked_key_and_a_client_token_open_no_conversation() {
     assert_eq!((revoked.0, code(&revoked.1)), (401, json!("unauthorized")));
     let (status, body) = answer(models("ek_token")).await;
     assert_eq!((status, code(&body)), (401, json!("unauthorized")));
-    assert!(body.contains("a client token opens realtime sessions and nothing else"), "{body}");
+    assert!(
+        body.contains("a client token opens realtime sessions, reads their receipts, and nothing else"),
+        "{body}"
+    );
     for key in ["dsp_alice", "ek_token"] {
         let url = format!("ws://{}/?api_key={key}", server.http);
         assert!(tokio_tungstenite::connect_async(url).await.is_err(), "{key}");

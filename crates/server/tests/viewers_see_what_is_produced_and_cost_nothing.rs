@@ -1,16 +1,11 @@
 //! `/subscribe/{id}`: who watches, what they are told, and who pays.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[path = "support/ledger.rs"]
-mod ledger;
-#[path = "support/stage.rs"]
-mod stage;
-mod support;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stage::stage_with;
+
+use crate::ledger;
+use crate::stage::stage_with;
 
 #[tokio::test]
 async fn several_viewers_of_one_producer() {

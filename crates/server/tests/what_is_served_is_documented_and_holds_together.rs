@@ -1,15 +1,12 @@
 //! `/openapi.json`, `/asyncapi.json` and the pages made of them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-#[path = "../../wire/tests/validator/mod.rs"]
-mod validator;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use support::*;
 use wire::ErrorCode;
+
+use crate::support::*;
+use crate::validator;
 
 /// What the contract has, and clients rely on.
 const CONTRACT: [&str; 27] = [

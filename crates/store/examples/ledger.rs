@@ -23,6 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         key: KeyId::local(),
         model: "a/model".to_owned(),
         per_second,
+        token: None,
         at: 1_767_225_600_000,
     };
     for number in 0..sessions {

@@ -64,6 +64,8 @@ pub struct OpenConnection {
     pub model: String,
     /// Its price, which the connection keeps.
     pub per_second: Rate,
+    /// The client token that opens it, if it is not the key itself: its holder may read the receipt.
+    pub token: Option<SecretHash>,
     /// Now, in milliseconds since the Unix epoch.
     pub at: u64,
 }
@@ -183,6 +185,9 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// What a session cost, by its id or that of any of its connections.
     fn receipt(&self, id: &str) -> BoxFuture<'_, Result<Option<Receipt>, Error>>;
+
+    /// Whether a connection of that session was opened with that client token, which may have expired since.
+    fn is_opened_by(&self, session: &SessionId, token: SecretHash) -> BoxFuture<'_, Result<bool, Error>>;
 
     /// What was used on those days, by one key or by all: by day, key (in the order in which they were made) and model.
     fn usage(

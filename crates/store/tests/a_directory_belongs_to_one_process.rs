@@ -1,14 +1,12 @@
 //! What keeps a log from being opened wrongly.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use store::{Error, Recovery, Sqlite, Store};
-use support::{begin, history, journal, queued, says, seal, text};
+
+use crate::support;
+use crate::support::{begin, history, journal, queued, says, seal, text};
 
 const DIRECTORY: &str = "DISPATCH_STORE_TEST_DIRECTORY";
 
@@ -34,7 +32,7 @@ fn a_second_open_in_the_same_process_is_refused_until_the_first_is_dropped() {
 fn a_second_process_is_refused_until_the_first_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "holds_the_directory", "--nocapture"])
+        .args(["--exact", "a_directory_belongs_to_one_process::holds_the_directory", "--nocapture"])
         .env(DIRECTORY, dir.path())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,16 +1,14 @@
 //! The disk is really full, and a file really cannot grow: writes fail with an error that says so, reads go on, nothing
 //! is damaged, and when there is room again the conversation goes on.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::{Begun, Error, Recovery, Sqlite, Store};
-use support::{
+
+use crate::support;
+use crate::support::{
     assert_lawful, begin, call, grow, history, id, journal, list, says, seal, shown, text, turn_id,
 };
 
@@ -55,7 +53,8 @@ fn in_a_process(how: &str, first: &str, within: &str) {
         eprintln!("SKIPPED: {how} cannot be made here: {}", String::from_utf8_lossy(&possible.stderr));
         return;
     }
-    let output = run("exec \"$EXE\" --exact fills_the_disk --nocapture");
+    let output =
+        run("exec \"$EXE\" --exact a_full_disk_stops_writes_and_nothing_else::fills_the_disk --nocapture");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("went through all of it"), "{said}");

@@ -2,10 +2,6 @@
 //! moment, again and again. Of what it had said nothing is missing from the bill, nothing is in it twice, at most one
 //! second of a connection was charged without a tick, and the file goes on without a gap and without a repetition.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write as _};
@@ -20,8 +16,8 @@ use meter::{Event, Next, Payer, Price};
 use serde_json::{Value, json};
 use store::{Ledger, Sqlite, Store};
 
-use support::ledger::{books, connection_id, deposit, key_id, opening, rate, with_key};
-use support::{beginning, id, sealing, step, turn_id};
+use crate::support::ledger::{books, connection_id, deposit, key_id, opening, rate, with_key};
+use crate::support::{beginning, id, sealing, step, turn_id};
 
 const DIRECTORY: &str = "DISPATCH_STORE_TEST_DIRECTORY";
 const ROUND: &str = "DISPATCH_STORE_TEST_ROUND";
@@ -50,7 +46,11 @@ fn every_second_once() {
     let (mut without_tick, mut resumed, mut interrupted) = (0, 0, 0);
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "bills_until_it_is_killed", "--nocapture"])
+            .args([
+                "--exact",
+                "a_killed_process_bills_every_second_once::bills_until_it_is_killed",
+                "--nocapture",
+            ])
             .env(DIRECTORY, dir.path())
             .env(ROUND, round.to_string())
             .stdout(Stdio::piped())

@@ -2,11 +2,6 @@
 //! killed at a random moment, again and again. The next start finds each compaction and each deletion done or not
 //! begun, done if it was acknowledged, and removes what is left of the deletions.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[macro_use]
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write as _};
 use std::ops::RangeInclusive;
@@ -21,7 +16,7 @@ use serde_json::{Value, json};
 use store::{BeginTurn, ClientMessage, Compaction, Conversation, Filter, Sqlite, Store, Window};
 use wire::{Chunk, ConversationStatus, QueuedMessage, Role};
 
-use support::{beginning, id, journal, queued, says, sealing, step, text, turn_id};
+use crate::support::{beginning, id, journal, queued, says, sealing, step, text, turn_id};
 
 const DIRECTORY: &str = "DISPATCH_STORE_TEST_DIRECTORY";
 const ROUND: &str = "DISPATCH_STORE_TEST_ROUND";
@@ -51,7 +46,7 @@ fn all_or_nothing() {
     let mut with_leftovers = 0;
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "compacts_and_deletes_until_it_is_killed", "--nocapture"])
+            .args(["--exact", "a_killed_process_leaves_no_half_of_a_compaction_or_a_deletion::compacts_and_deletes_until_it_is_killed", "--nocapture"])
             .env(DIRECTORY, dir.path())
             .env(ROUND, round.to_string())
             .stdout(Stdio::piped())

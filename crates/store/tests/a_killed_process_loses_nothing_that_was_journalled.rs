@@ -1,10 +1,6 @@
 //! A process writes turns and says what was acknowledged; it is killed at a random moment, again and again. Whatever
 //! it had said is in the log that the next start finds, and the log is lawful.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -17,7 +13,7 @@ use serde_json::{Value, json};
 use store::{BeginTurn, Sqlite, Store};
 use wire::Role;
 
-use support::{
+use crate::support::{
     ShownConversation, append, assert_lawful, beginning, call, entry, id, queued, result, says, sealing,
     shown, step, text, turn_id,
 };
@@ -46,7 +42,11 @@ fn nothing_is_lost() {
     let (mut said, mut recovered) = (0, 0);
     for round in 0..ROUNDS {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "writes_until_it_is_killed", "--nocapture"])
+            .args([
+                "--exact",
+                "a_killed_process_loses_nothing_that_was_journalled::writes_until_it_is_killed",
+                "--nocapture",
+            ])
             .env(DIRECTORY, dir.path())
             .env(ROUND, round.to_string())
             .stdout(Stdio::piped())

@@ -1,11 +1,6 @@
 //! What is kept for a conversation besides its turns, and what a compaction and a deletion do to it: on disk and in
 //! memory.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[macro_use]
-mod support;
-
 use kernel::{Entry, LogOp, Message, Part};
 use serde_json::json;
 use store::{
@@ -14,7 +9,7 @@ use store::{
 };
 use wire::{Chunk, ConversationId, ConversationStatus, QueuedMessage, ReasoningEffort, Role, StepMetrics};
 
-use support::{
+use crate::support::{
     World, append, begin, beginning, call, entry, grow, history, id, image, journal, list, numbered, queued,
     result, says, seal, sealing, shown, step, text, turn_id, window,
 };

@@ -1,10 +1,5 @@
 //! What the ledger promises, by both stores: keys, balances, seconds, steps, receipts, usage and the outbox.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[macro_use]
-mod support;
-
 use kernel::LogOp;
 use meter::{
     ClientToken, ConnectionReceipt, Credits, DailyUsage, Day, DepositId, Entry, Event, Funds, Grant, Key,
@@ -13,8 +8,10 @@ use meter::{
 use store::{Deposit, Error, NewKey, OpenConnection, Resumable, SessionPrompt, Store};
 use wire::{ConversationId, StepMetrics, TurnId, Usage};
 
-use support::ledger::{connection_id, granted, key_id, micros, new_key, opening, rate, session_id, with_key};
-use support::{World, begin, beginning, id, journal, says, seal, step, text, turn_id};
+use crate::support::ledger::{
+    connection_id, granted, key_id, micros, new_key, opening, rate, session_id, with_key,
+};
+use crate::support::{World, begin, beginning, id, journal, says, seal, step, text, turn_id};
 
 behaviours! {
     the_local_key_is_always_there
@@ -27,6 +24,7 @@ behaviours! {
     an_end_releases_what_is_held_and_keeps_its_reason
     a_crash_ends_what_was_open_and_charges_no_second_in_flight
     a_receipt_adds_up_all_connections_of_a_session
+    a_session_knows_the_tokens_that_opened_it
     a_client_goes_on_with_its_session_until_it_ends
     sessions_that_nobody_went_on_with_end
     a_step_is_charged_with_its_row
@@ -76,7 +74,8 @@ async fn the_local_key_is_always_there(mut world: impl World) {
         .open_connection(OpenConnection { key: KeyId::local(), ..opening("k", "s", "x", 10) })
         .await
         .unwrap();
-    assert_eq!(store.grant_second(&connection_id("x"), 1, 5).await, granted(1, Next::Held));
+    let unlimited = Grant { n: 1, is_new: true, next: Next::Held, left: None };
+    assert_eq!(store.grant_second(&connection_id("x"), 1, 5).await, Ok(unlimited));
     assert_eq!(balance(store, "local").await, (micros(-10), micros(10)));
 }
 
@@ -182,19 +181,19 @@ async fn a_second_is_charged_once_and_the_next_one_is_held(mut world: impl World
     let (store, x) = (world.store(), connection_id("x"));
     store.open_connection(opening("k", "s", "x", 10)).await.unwrap();
     assert_eq!(balance(store, "k").await, (micros(25), micros(10)));
-    assert_eq!(store.grant_second(&x, 1, 100).await, granted(1, Next::Held));
+    assert_eq!(store.grant_second(&x, 1, 100).await, granted(1, Next::Held, 15));
     assert_eq!(balance(store, "k").await, (micros(15), micros(10)));
-    let again = |next| Ok(Grant { n: 1, is_new: false, next });
-    assert_eq!(store.grant_second(&x, 1, 101).await, again(Next::Held));
+    let again = |next, left| Ok(Grant { n: 1, is_new: false, next, left: Some(micros(left)) });
+    assert_eq!(store.grant_second(&x, 1, 101).await, again(Next::Held, 15));
     assert!(matches!(store.grant_second(&x, 3, 102).await, Err(Error::Misfit(_))));
     assert!(matches!(store.grant_second(&x, 0, 102).await, Err(Error::Misfit(_))));
-    assert_eq!(store.grant_second(&x, 2, 103).await, granted(2, Next::InsufficientCredits));
+    assert_eq!(store.grant_second(&x, 2, 103).await, granted(2, Next::InsufficientCredits, 5));
     assert_eq!(store.grant_second(&x, 3, 104).await, Err(Error::InsufficientCredits));
     assert_eq!(balance(store, "k").await, (micros(5), Credits::ZERO));
     assert_eq!(event_ids(store).await, ["credit:of k", "second:x:1", "second:x:2"]);
     world.reopen();
     let store = world.store();
-    assert_eq!(store.grant_second(&x, 1, 105).await, again(Next::Ended));
+    assert_eq!(store.grant_second(&x, 1, 105).await, again(Next::Ended, 5));
     assert_eq!(store.grant_second(&x, 3, 105).await, Err(Error::SessionEnded));
     assert_eq!(balance(store, "k").await, (micros(5), Credits::ZERO));
     assert_eq!(event_ids(store).await, ["credit:of k", "second:x:1", "second:x:2", "ended:x"]);
@@ -214,7 +213,7 @@ async fn nothing_is_opened_for_a_key_that_has_nothing_left(world: impl World) {
     assert_eq!(store.open_connection(opening("k", "s", "x", 11)).await, Err(Error::InsufficientCredits));
     assert_eq!(store.receipt("s").await, Ok(None), "not even a session");
     store.open_connection(opening("k", "s", "x", 10)).await.unwrap();
-    assert_eq!(store.grant_second(&connection_id("x"), 1, 1).await, granted(1, Next::InsufficientCredits));
+    assert_eq!(store.grant_second(&connection_id("x"), 1, 1).await, granted(1, Next::InsufficientCredits, 0));
     store.end_connection(&connection_id("x"), 1, "insufficient_credits").await.unwrap();
     // As a client does that goes on by itself.
     for attempt in 0..3 {
@@ -300,6 +299,7 @@ async fn a_receipt_adds_up_all_connections_of_a_session(world: impl World) {
     let store = world.store();
     with_key(store, "k", 1000).await;
     with_key(store, "l", 1000).await;
+    let mut left = 1000;
     for (connection, seconds, reason) in
         [("x", 2, Some("error")), ("y", 0, Some("disconnect")), ("z", 3, None)]
     {
@@ -308,7 +308,9 @@ async fn a_receipt_adds_up_all_connections_of_a_session(world: impl World) {
         store.open_connection(open).await.unwrap();
         for n in 1..=seconds {
             // Ticks begin anew with every connection.
-            assert_eq!(store.grant_second(&connection_id(connection), n, 50).await, granted(n, Next::Held));
+            left -= 10;
+            let answer = store.grant_second(&connection_id(connection), n, 50).await;
+            assert_eq!(answer, granted(n, Next::Held, left));
         }
         if let Some(reason) = reason {
             store.end_connection(&connection_id(connection), 60, reason).await.unwrap();
@@ -349,6 +351,31 @@ async fn a_receipt_adds_up_all_connections_of_a_session(world: impl World) {
     assert_eq!(ids(Some("k"), 9).await, ["s"]);
     assert_eq!(ids(Some("nobody"), 9).await, Vec::<String>::new());
     assert_eq!(store.sessions(Some(key_id("k")), 9).await, Ok(vec![receipt]));
+}
+
+async fn a_session_knows_the_tokens_that_opened_it(mut world: impl World) {
+    let hash = SecretHash::of;
+    with_key(world.store(), "k", 1000).await;
+    for (session, connection, token) in
+        [("s", "x", Some("ek_1")), ("s", "y", None), ("s", "z", Some("ek_2")), ("t", "w", None)]
+    {
+        let open = OpenConnection { token: token.map(hash), ..opening("k", session, connection, 10) };
+        world.store().open_connection(open).await.unwrap();
+    }
+    for _ in 0..2 {
+        for (session, token, is) in [
+            ("s", "ek_1", true),
+            ("s", "ek_2", true),
+            ("s", "ek_3", false),
+            ("t", "ek_1", false),
+            ("x", "ek_1", false),
+            ("nobody", "ek_1", false),
+        ] {
+            assert_eq!(world.store().is_opened_by(&session_id(session), hash(token)).await, Ok(is));
+        }
+        world.store().revoke_key(&key_id("k"), 9).await.unwrap();
+        world.reopen();
+    }
 }
 
 async fn a_client_goes_on_with_its_session_until_it_ends(mut world: impl World) {
@@ -394,7 +421,7 @@ async fn a_client_goes_on_with_its_session_until_it_ends(mut world: impl World) 
     assert_eq!(store.resumable(&x).await, Ok(None));
     assert_eq!(store.open_connection(opening("k", "s", "z", 10)).await, Err(Error::SessionEnded));
     // What is open is ended by whoever opened it.
-    assert_eq!(store.grant_second(&connection_id("y"), 1, 95).await, granted(1, Next::Held));
+    assert_eq!(store.grant_second(&connection_id("y"), 1, 95).await, granted(1, Next::Held, 990));
     store.end_connection(&connection_id("y"), 96, "deleted").await.unwrap();
     assert_eq!(store.receipt("s").await.unwrap().unwrap().seconds, 1);
     // Of a revoked key nobody goes on with anything.

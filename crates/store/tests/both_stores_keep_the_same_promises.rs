@@ -1,10 +1,5 @@
 //! Every behaviour of the contract, on disk and in memory.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-#[macro_use]
-mod support;
-
 use kernel::{Entry, Growth, INTERRUPTED, LogOp, Message, Part, TextKind};
 use serde_json::json;
 use store::{BeginTurn, Begun, Conversation, Error, Filter, Recovery, Sealed, Setting, Window};
@@ -13,7 +8,7 @@ use wire::{
     TurnMetrics, Usage,
 };
 
-use support::{
+use crate::support::{
     World, append, begin, beginning, call, entry, grow, history, id, journal, list, numbered, queued, result,
     says, seal, sealing, shown, step, text, turn_id, window,
 };

@@ -1,11 +1,9 @@
 //! Other crates test their errors with it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use store::{Attribute, Begun, Compaction, Error, Global, Memory, Recovery, Sealed, Setting, Store};
-use support::{begin, beginning, grow, history, id, journal, queued, seal, shown};
+
+use crate::support;
+use crate::support::{begin, beginning, grow, history, id, journal, queued, seal, shown};
 
 fn full() -> Error {
     Error::Full("no room".to_owned())

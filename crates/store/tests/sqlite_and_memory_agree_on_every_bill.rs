@@ -1,17 +1,15 @@
 //! Random use of the ledger, most of which fits, goes to both stores; whatever they answer and show must be the same,
 //! across restarts, and add up.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use kernel::LogOp;
 use meter::{ClientToken, Entry, Limits, Payer, Price, SecretHash};
 use proptest::prelude::*;
 use store::{Error, OpenConnection, SessionPrompt, Store};
 
-use support::ledger::{Books, books, connection_id, deposit, key_id, new_key, opening, rate, session_id};
-use support::{InMemory, OnDisk, World, beginning, id, sealing, step, turn_id};
+use crate::support::ledger::{
+    Books, books, connection_id, deposit, key_id, new_key, opening, rate, session_id,
+};
+use crate::support::{InMemory, OnDisk, World, beginning, id, sealing, step, turn_id};
 
 /// Something that is done. Numbers choose among few names.
 #[derive(Clone, Debug)]
@@ -148,7 +146,8 @@ async fn run(actions: Vec<Action>) -> Result<(), TestCaseError> {
             }
             Action::Open { key: number, session, connection, price } => {
                 let opening = opening(&key(number), &session.to_string(), &connection.to_string(), price);
-                let open = OpenConnection { at: time, ..opening };
+                let token = time.is_multiple_of(2).then(|| SecretHash::of(&format!("ek_{}", time % 3)));
+                let open = OpenConnection { at: time, token, ..opening };
                 let _ = both!(disk, memory, |store| store.open_connection(open.clone()));
             }
             Action::Grant { connection, off } => {
@@ -214,6 +213,10 @@ async fn run(actions: Vec<Action>) -> Result<(), TestCaseError> {
             let of = |prefix: &str| SecretHash::of(&format!("{prefix}{number}"));
             let _ = both!(disk, memory, |store| store.find_key(of("secret of ")));
             let _ = both!(disk, memory, |store| store.find_token(of("ek_")));
+            for session in 0..4 {
+                let session = session_id(&session.to_string());
+                let _ = both!(disk, memory, |store| store.is_opened_by(&session, of("ek_")));
+            }
         }
         for connection in 0..9 {
             let id = connection_id(&connection.to_string());

@@ -1,10 +1,6 @@
 //! Random writes, most of which fit, go to both stores; whatever they answer and show must be the same, across
 //! restarts, and lawful.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::HashMap;
 
 use kernel::{Growth, LogOp, TextKind};
@@ -15,7 +11,7 @@ use store::{
 };
 use wire::{ConversationStatus, QueuedMessage, ReasoningEffort, Role};
 
-use support::{
+use crate::support::{
     InMemory, OnDisk, World, append, assert_lawful, assert_numbered, beginning, call, entry, id, image,
     queued, result, sealing, shown, step, text, turn_id,
 };

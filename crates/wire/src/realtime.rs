@@ -366,6 +366,10 @@ pub enum ServerMessage {
         /// How many so far, in this session.
         #[serde(deserialize_with = "whole_seconds")]
         seconds: u64,
+        /// What the key has left: a decimal of at most six digits after the point. Only of a key that can run out; an
+        /// addition to the contract.
+        #[serde(default, deserialize_with = "amount", skip_serializing_if = "Option::is_none")]
+        credits: Option<String>,
     },
     /// The session is over for billing.
     GenerationEnded {
@@ -429,6 +433,15 @@ fn yes_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Er
 }
 
 /// Seconds are whole; of a server that writes `7.0`, or `7.9`, the whole ones count.
+/// Whoever writes an amount as a number is understood; anything else is none, which costs nobody a tick.
+fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    })
+}
+
 fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     number

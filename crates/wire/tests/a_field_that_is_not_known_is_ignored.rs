@@ -1,8 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use serde_json::{Value, json};
+
+use crate::support;
 
 /// Adds a field to every object but those whose keys are data.
 fn grow(json: &mut Value) {

@@ -1,10 +1,8 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use serde_json::{Value, json};
 use wire::transport::ServerMessage;
 use wire::{AgentEvent, Relayed};
+
+use crate::support;
 
 fn relayed(event: &Value) -> (ServerMessage, Value) {
     let frame = json!({ "type": "chat.delta", "event": event });

@@ -1,8 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use serde_json::Value;
+
+use crate::support;
 
 /// What a client or a tool said, of any shape.
 const ANYTHING: [&str; 2] = ["input", "payload"];

@@ -1,7 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod support;
-
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -9,7 +5,8 @@ use wire::extension::WhenActive;
 use wire::transport::{ClientMessage, ServerMessage};
 use wire::{AgentEvent, ConversationStatus, ErrorCode, ReasoningEffort, Relayed, Role, StepId};
 
-use support::Sample;
+use crate::support;
+use crate::support::Sample;
 
 #[test]
 fn every_value_is_written_as_the_contract_has_it() {

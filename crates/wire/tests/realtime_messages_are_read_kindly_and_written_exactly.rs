@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use serde_json::{Value, json};
 use wire::realtime::{
     ClientMessage, Description, EndReason, ErrorType, Field, IceCandidate, MessageKind, Prompt,
@@ -97,7 +95,14 @@ fn server() -> Vec<(ServerMessage, &'static str)> {
             r#"{"type":"set_image_ack","success":true,"error":null}"#,
         ),
         (ServerMessage::GenerationStarted, r#"{"type":"generation_started"}"#),
-        (ServerMessage::GenerationTick { seconds: 7 }, r#"{"type":"generation_tick","seconds":7}"#),
+        (
+            ServerMessage::GenerationTick { seconds: 7, credits: None },
+            r#"{"type":"generation_tick","seconds":7}"#,
+        ),
+        (
+            ServerMessage::GenerationTick { seconds: 7, credits: Some("0.86".to_owned()) },
+            r#"{"type":"generation_tick","seconds":7,"credits":"0.86"}"#,
+        ),
         (
             ServerMessage::GenerationEnded { seconds: 7, reason: EndReason::InsufficientCredits.to_string() },
             r#"{"type":"generation_ended","seconds":7,"reason":"insufficient_credits"}"#,
@@ -230,10 +235,29 @@ fn seconds_are_whole() {
         serde_json::from_str::<ServerMessage>(&format!(r#"{{"type":"generation_tick","seconds":{seconds}}}"#))
     };
     for (text, seconds) in [("0", 0), ("7", 7), ("7.0", 7), ("7.9", 7), ("18446744073709551615", u64::MAX)] {
-        assert_eq!(tick(text).unwrap(), ServerMessage::GenerationTick { seconds }, "{text}");
+        assert_eq!(tick(text).unwrap(), ServerMessage::GenerationTick { seconds, credits: None }, "{text}");
     }
     for text in ["-1", "-0.5", "1e300", "\"7\"", "null"] {
         assert!(tick(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_is_left_costs_nobody_a_tick() {
+    for (credits, read) in [
+        ("\"0.86\"", Some("0.86")),
+        ("-1.5", Some("-1.5")),
+        ("7", Some("7")),
+        ("null", None),
+        ("{\"amount\": 7}", None),
+    ] {
+        let text = format!(r#"{{"type":"generation_tick","seconds":1,"credits":{credits}}}"#);
+        let credits = read.map(str::to_owned);
+        assert_eq!(
+            serde_json::from_str::<ServerMessage>(&text).unwrap(),
+            ServerMessage::GenerationTick { seconds: 1, credits },
+            "{text}"
+        );
     }
 }
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
 use wire::Usage;
 
 fn usage(input: u64, output: u64, read: Option<u64>, write: Option<u64>) -> Usage {

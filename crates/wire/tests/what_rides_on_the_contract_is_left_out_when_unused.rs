@@ -1,6 +1,5 @@
 //! Fields and chunks beyond the contract on its own types: there when they are used, gone when they are not, and not in
 //! the published schemas of the contract.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use serde_json::{Value, json};
 use wire::extension::ImageChunk;

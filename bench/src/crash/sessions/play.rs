@@ -405,7 +405,7 @@ impl Stay {
         let text = message.to_string();
         match serde_json::from_value(message) {
             Ok(ServerMessage::SessionId { session_id, .. }) => self.connection = session_id,
-            Ok(ServerMessage::GenerationTick { seconds }) => {
+            Ok(ServerMessage::GenerationTick { seconds, .. }) => {
                 if self.told.is_some() {
                     self.wrong.push(format!("after `generation_ended` came {text}"));
                 }

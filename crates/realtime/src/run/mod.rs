@@ -270,7 +270,8 @@ impl Realtime {
             }
             None => None,
         };
-        let opening = open(shared.clone(), place, key, model.clone(), resumed, max_duration);
+        let payer = Payer { key, token: holder.token() };
+        let opening = open(shared.clone(), place, payer, model.clone(), resumed, max_duration);
         // In a task of its own: if the client leaves meanwhile, this call is cut off, and the ledger has the connection all
         // the same. Then it is dropped there, which ends it.
         match shared.tasks.spawn(opening).await {
@@ -351,6 +352,13 @@ impl Holder {
         }
     }
 
+    fn token(&self) -> Option<SecretHash> {
+        match self {
+            Self::Missing | Self::Unknown | Self::Expired | Self::Key(_) => None,
+            Self::Token(token) => Some(token.hash),
+        }
+    }
+
     fn verdict(&self, asking: Asking<'_>, purpose: Purpose<'_>) -> Verdict {
         let key = match self {
             Self::Missing => admit::Key::Missing,
@@ -408,11 +416,17 @@ pub async fn refuse(mut socket: impl Socket, refusal: Refusal) {
     let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }
 
+/// Who pays for a connection, and by which token.
+struct Payer {
+    key: KeyId,
+    token: Option<SecretHash>,
+}
+
 /// Enters a connection into the ledger. From then on it is the session's to end it.
 async fn open(
     shared: Arc<Shared>,
     mut place: Place,
-    key: KeyId,
+    payer: Payer,
     model: Model,
     mut resumed: Option<Resumable>,
     max_duration: Option<Duration>,
@@ -427,9 +441,10 @@ async fn open(
         let open = OpenConnection {
             session: session.clone(),
             connection: connection.clone(),
-            key: key.clone(),
+            key: payer.key.clone(),
             model: model.name.clone(),
             per_second: model.per_second,
+            token: payer.token,
             at: now_ms(),
         };
         match shared.store.open_connection(open).await {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use meter::Credits;
 use wire::realtime::{EndReason, ErrorType};
 
 use crate::look::Look;
@@ -72,9 +73,17 @@ pub enum Input {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credit {
     /// It is charged, and the price of the next one is held.
-    Granted,
+    Granted {
+        /// The balance of the key, if it can run out.
+        left: Option<Credits>,
+    },
     /// It is charged, and there will be no next one.
-    Last(Denial),
+    Last {
+        /// Why not.
+        denial: Denial,
+        /// As for a second that is granted.
+        left: Option<Credits>,
+    },
     /// It is not charged, and there will be no next one.
     Refused(Denial),
 }
@@ -93,12 +102,15 @@ pub enum Denial {
 impl From<Result<meter::Grant, meter::Refusal>> for Credit {
     fn from(answer: Result<meter::Grant, meter::Refusal>) -> Self {
         match answer {
-            Ok(grant) => match grant.next {
-                meter::Next::Held => Self::Granted,
-                meter::Next::InsufficientCredits => Self::Last(Denial::InsufficientCredits),
-                meter::Next::Revoked => Self::Last(Denial::Revoked),
-                meter::Next::Ended => Self::Last(Denial::Failed(meter::Refusal::Ended.to_string())),
-            },
+            Ok(meter::Grant { next, left, n: _, is_new: _ }) => {
+                let last = |denial| Self::Last { denial, left };
+                match next {
+                    meter::Next::Held => Self::Granted { left },
+                    meter::Next::InsufficientCredits => last(Denial::InsufficientCredits),
+                    meter::Next::Revoked => last(Denial::Revoked),
+                    meter::Next::Ended => last(Denial::Failed(meter::Refusal::Ended.to_string())),
+                }
+            }
             Err(meter::Refusal::InsufficientCredits) => Self::Refused(Denial::InsufficientCredits),
             Err(meter::Refusal::Revoked) => Self::Refused(Denial::Revoked),
             Err(

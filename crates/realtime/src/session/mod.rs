@@ -6,6 +6,7 @@ mod contract;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use meter::Credits;
 use wire::realtime::{ClientMessage, Malformed, MessageKind, ServerMessage, SetImage};
 
 use crate::admit;
@@ -274,12 +275,12 @@ impl Session {
             return;
         }
         let denial = match answer {
-            Credit::Granted => {
-                self.tick();
+            Credit::Granted { left } => {
+                self.tick(left);
                 None
             }
-            Credit::Last(denial) => {
-                self.tick();
+            Credit::Last { denial, left } => {
+                self.tick(left);
                 Some(denial)
             }
             Credit::Refused(denial) => {
@@ -295,10 +296,11 @@ impl Session {
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, left: Option<Credits>) {
         let seconds = self.billing.on_charged();
         if self.link.can_send() {
-            self.send(ServerMessage::GenerationTick { seconds });
+            let credits = left.map(|credits| credits.to_string());
+            self.send(ServerMessage::GenerationTick { seconds, credits });
         }
     }
 

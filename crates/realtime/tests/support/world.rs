@@ -111,8 +111,8 @@ impl World {
             Input::Credit { n, answer } if self.asked == Some(*n) && self.settled.is_none() => {
                 self.asked = None;
                 match answer {
-                    Credit::Granted => self.charged += 1,
-                    Credit::Last(_) => {
+                    Credit::Granted { .. } => self.charged += 1,
+                    Credit::Last { .. } => {
                         self.charged += 1;
                         self.denied = true;
                     }
@@ -333,7 +333,7 @@ impl World {
     /// The ledger answers what it is asked.
     pub fn pay(&mut self) {
         while let (Some(n), None) = (self.asked, self.settled) {
-            self.give(Input::Credit { n, answer: Credit::Granted });
+            self.give(Input::Credit { n, answer: Credit::Granted { left: None } });
         }
     }
 

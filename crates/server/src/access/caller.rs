@@ -13,13 +13,23 @@ use super::{Access, query_value};
 use crate::App;
 use crate::answer::Refusal;
 
-/// Who asks. The guard puts it into the extensions of every request that needs a key, also where any request has one.
+/// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// Whoever the configuration gave a key, and where it has none, on loopback, everybody else.
     Operator,
     /// Whoever has a key of the ledger.
     Key(KeyId),
+}
+
+/// Who asks for what a client token may read. The guard puts it into the extensions of every request that needs a key, also
+/// where any request has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// As for everything else.
+    Caller(Caller),
+    /// Whoever has that client token, whether or not it is one that opens sessions, or ever was.
+    Token(SecretHash),
 }
 
 /// Why it cannot be said who asks.
@@ -30,7 +40,7 @@ pub(crate) enum Unidentified {
     /// Nobody has that key; or somebody had, and it was revoked.
     Unknown,
     /// It is a client token, whether or not it is one that opens sessions.
-    ClientToken,
+    ClientToken(SecretHash),
     /// The ledger cannot be read.
     Failed(store::Error),
 }
@@ -70,7 +80,7 @@ impl Access {
             Credential::Secret(secret) => secret,
         };
         match Kind::of_credential(secret) {
-            Kind::ClientToken => Err(Unidentified::ClientToken),
+            Kind::ClientToken => Err(Unidentified::ClientToken(SecretHash::of(secret))),
             Kind::Key => match Ledger::find_key(ledger, SecretHash::of(secret)).await {
                 Ok(Some(key)) => Ok(Caller::Key(key.id)),
                 Ok(None) => Err(Unidentified::Unknown),
@@ -103,8 +113,8 @@ impl From<Unidentified> for Refusal {
                  /events)"
             }
             Unidentified::Unknown => "nobody has this key, or it was revoked",
-            Unidentified::ClientToken => {
-                "a client token opens realtime sessions and nothing else; here a key is required"
+            Unidentified::ClientToken(_) => {
+                "a client token opens realtime sessions, reads their receipts, and nothing else; here a key is required"
             }
             Unidentified::Failed(error) => return error.into(),
         };
@@ -113,6 +123,17 @@ impl From<Unidentified> for Refusal {
 }
 
 impl FromRequestParts<App> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        match Reader::from_request_parts(parts, app).await? {
+            Reader::Caller(caller) => Ok(caller),
+            Reader::Token(token) => Err(Unidentified::ClientToken(token).into()),
+        }
+    }
+}
+
+impl FromRequestParts<App> for Reader {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Refusal> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use wire::ErrorCode;
 use wire::account::{ConnectionReceipt, SessionListResponse, SessionReceipt};
 
-use crate::access::Caller;
+use crate::access::{Caller, Reader};
 use crate::answer::Refusal;
 use crate::extract::{Named, Query};
 use crate::openapi::{Kind, Operation, delete, get};
@@ -31,7 +31,8 @@ pub(super) fn operations() -> [Operation; 3] {
                 "Read what a session cost",
                 "By the id of the session or of any of its connections. When it is `settled`, the figures are final, whether \
                  or not anybody was listening when it ended: they are the sum of the rows that were charged. For the \
-                 operator and the key that pays; to others the session is not there.",
+                 operator, the key that pays, and the client token that opened it, also when that has expired; to others \
+                 the session is not there.",
             )
             .answers::<SessionReceipt>("The receipt.")
             .fails(&[ErrorCode::NotFound, ErrorCode::StoreFailed]),
@@ -67,10 +68,10 @@ async fn list(
 
 async fn read(
     State(app): State<App>,
-    caller: Caller,
+    reader: Reader,
     Named(id): Named,
 ) -> Result<Json<SessionReceipt>, Refusal> {
-    Ok(Json(shown(receipt(&app, &caller, &id).await?)))
+    Ok(Json(shown(receipt(&app, &reader, &id).await?)))
 }
 
 async fn end(
@@ -78,25 +79,28 @@ async fn end(
     caller: Caller,
     Named(id): Named,
 ) -> Result<Json<SessionReceipt>, Refusal> {
-    let session = receipt(&app, &caller, &id).await?.session;
+    let reader = Reader::Caller(caller);
+    let session = receipt(&app, &reader, &id).await?.session;
     // First so that nobody comes back to it, then those who are there.
     app.engine.store().end_session(&session, super::now_ms()).await?;
     if let Some(realtime) = &app.parts.realtime {
         realtime.end(session.as_str());
     }
-    read(State(app), caller, Named(id)).await
+    read(State(app), reader, Named(id)).await
 }
 
-/// The receipt of a session that the caller may see.
-async fn receipt(app: &App, caller: &Caller, id: &str) -> Result<Receipt, Refusal> {
-    let receipt = app.engine.store().receipt(id).await?;
-    let is_seen = |receipt: &Receipt| match caller {
-        Caller::Operator => true,
-        Caller::Key(key) => receipt.key == *key,
+/// The receipt of a session that the reader may see.
+async fn receipt(app: &App, reader: &Reader, id: &str) -> Result<Receipt, Refusal> {
+    let store = app.engine.store();
+    let missing =
+        || Refusal::of(ErrorCode::NotFound, "there is no session of that id, or it is another key's");
+    let receipt = store.receipt(id).await?.ok_or_else(missing)?;
+    let is_seen = match reader {
+        Reader::Caller(Caller::Operator) => true,
+        Reader::Caller(Caller::Key(key)) => receipt.key == *key,
+        Reader::Token(token) => store.is_opened_by(&receipt.session, *token).await?,
     };
-    receipt.filter(is_seen).ok_or_else(|| {
-        Refusal::of(ErrorCode::NotFound, "there is no session of that id, or it is another key's")
-    })
+    is_seen.then_some(receipt).ok_or_else(missing)
 }
 
 fn shown(receipt: Receipt) -> SessionReceipt {

@@ -67,7 +67,7 @@ async fn create(
 /// Who asks, which the guard leaves to this route: that a client token is refused with another status is its own rule.
 async fn caller(app: &App, given: Option<&str>) -> Result<Caller, Refusal> {
     app.access.identify(app.engine.store().as_ref(), given).await.map_err(|why| match why {
-        Unidentified::ClientToken => Refusal::new(
+        Unidentified::ClientToken(_) => Refusal::new(
             StatusCode::FORBIDDEN,
             ErrorCode::Unauthorized,
             "a client token may not make client tokens; use the key that it was made with",

@@ -25,12 +25,26 @@ pub async fn key(ledger: &dyn Ledger, id: &str, amount: &str) -> String {
 
 /// Opens a connection at that time, at half a credit a second, and charges so many seconds.
 pub async fn connect(ledger: &dyn Ledger, key: &str, session: &str, connection: &str, at: u64, seconds: u64) {
+    connect_by(ledger, key, None, session, connection, at, seconds).await;
+}
+
+/// The same with a client token of the key.
+pub async fn connect_by(
+    ledger: &dyn Ledger,
+    key: &str,
+    token: Option<&str>,
+    session: &str,
+    connection: &str,
+    at: u64,
+    seconds: u64,
+) {
     let open = OpenConnection {
         session: SessionId::new(session),
         connection: ConnectionId::new(connection),
         key: KeyId::new(key),
         model: "restyle".to_owned(),
         per_second: Rate::try_from(credits("0.5")).unwrap(),
+        token: token.map(SecretHash::of),
         at,
     };
     ledger.open_connection(open).await.unwrap();

@@ -47,6 +47,7 @@ struct Connection {
     id: ConnectionId,
     session: usize,
     model: String,
+    token: Option<SecretHash>,
     opened_at: u64,
     /// With the reason.
     ended: Option<(u64, String)>,
@@ -230,7 +231,7 @@ impl Books {
     }
 
     fn open_connection(&mut self, open: OpenConnection) -> Result<(), Error> {
-        let OpenConnection { session, connection, key, model, per_second, at } = open;
+        let OpenConnection { session, connection, key, model, per_second, token, at } = open;
         let payer = self.place(&key)?;
         let known = self.sessions.iter().position(|known| known.id == session);
         if let Some(known) = known.map(|known| &self.sessions[known]) {
@@ -255,6 +256,7 @@ impl Books {
             id: connection,
             session,
             model,
+            token,
             opened_at: at,
             ended: None,
             running,
@@ -514,6 +516,13 @@ impl Ledger for Memory {
 
     fn receipt(&self, id: &str) -> BoxFuture<'_, Result<Option<Receipt>, Error>> {
         self.ask(|books| books.find_receipt(id))
+    }
+
+    fn is_opened_by(&self, session: &SessionId, token: SecretHash) -> BoxFuture<'_, Result<bool, Error>> {
+        self.ask(|books| {
+            let of_token = books.connections.iter().filter(|connection| connection.token == Some(token));
+            of_token.into_iter().any(|connection| books.sessions[connection.session].id == *session)
+        })
     }
 
     fn usage(

@@ -207,6 +207,7 @@ CREATE TABLE connections (
     id         TEXT NOT NULL UNIQUE,
     model      TEXT NOT NULL,
     per_second INTEGER NOT NULL,
+    token      BLOB,
     opened_at  INTEGER NOT NULL,
     ended_at   INTEGER,
     reason     TEXT,

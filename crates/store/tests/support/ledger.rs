@@ -53,12 +53,13 @@ pub fn opening(key: &str, session: &str, connection: &str, per_second: i64) -> O
         key: key_id(key),
         model: "model".to_owned(),
         per_second: rate(per_second),
+        token: None,
         at: 2,
     }
 }
 
-pub fn granted(n: u64, next: Next) -> Result<Grant, Error> {
-    Ok(Grant { n, is_new: true, next })
+pub fn granted(n: u64, next: Next, left: i64) -> Result<Grant, Error> {
+    Ok(Grant { n, is_new: true, next, left: Some(micros(left)) })
 }
 
 /// Everything that a ledger shows.

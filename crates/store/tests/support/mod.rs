@@ -23,13 +23,13 @@ macro_rules! behaviours {
         mod on_disk {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(<super::support::OnDisk as super::World>::new()).await;
+                super::$name(<crate::support::OnDisk as super::World>::new()).await;
             })*
         }
         mod in_memory {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(<super::support::InMemory as super::World>::new()).await;
+                super::$name(<crate::support::InMemory as super::World>::new()).await;
             })*
         }
     };

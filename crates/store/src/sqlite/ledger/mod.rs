@@ -118,6 +118,11 @@ impl Ledger for Sqlite {
         self.read(move |conn| sessions::receipt(conn, &id))
     }
 
+    fn is_opened_by(&self, session: &SessionId, token: SecretHash) -> BoxFuture<'_, Result<bool, Error>> {
+        let session = session.clone();
+        self.read(move |conn| sessions::is_opened_by(conn, &session, token))
+    }
+
     fn usage(
         &self,
         days: RangeInclusive<Day>,

@@ -1,6 +1,8 @@
 //! Sessions, their connections and their seconds.
 
-use meter::{Account, ConnectionId, ConnectionReceipt, Credits, Grant, KeyId, Receipt, Running, SessionId};
+use meter::{
+    Account, ConnectionId, ConnectionReceipt, Credits, Grant, KeyId, Receipt, Running, SecretHash, SessionId,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::fault::Fault;
@@ -62,7 +64,7 @@ impl Found {
 
 impl Log {
     pub(super) fn open_connection(&mut self, open: &OpenConnection) -> Result<(), Fault> {
-        let OpenConnection { session: session_id, connection, key, model, per_second, at } = open;
+        let OpenConnection { session: session_id, connection, key, model, per_second, token, at } = open;
         let conn = self.connection();
         let payer = keys::number(conn, key)?;
         let mut account = keys::account(conn, payer)?;
@@ -97,13 +99,14 @@ impl Log {
             }
         };
         conn.prepare_cached(
-            "INSERT INTO connections (session, id, model, per_second, opened_at) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO connections (session, id, model, per_second, token, opened_at) VALUES (?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             session,
             connection.as_str(),
             model,
             per_second.credits().micros(),
+            token.as_ref().map(SecretHash::as_bytes),
             signed(*at)
         ])?;
         Ok(())
@@ -278,6 +281,18 @@ pub(super) fn newest(conn: &Connection, key: Option<&KeyId>, limit: u64) -> rusq
         receipts.extend(receipt_of(conn, row)?);
     }
     Ok(receipts)
+}
+
+pub(super) fn is_opened_by(
+    conn: &Connection,
+    session: &SessionId,
+    token: SecretHash,
+) -> rusqlite::Result<bool> {
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM connections c JOIN sessions s ON s.key = c.session
+         WHERE s.id = ? AND c.token = ?)",
+    )?
+    .query_row(params![session.as_str(), token.as_bytes()], |row| row.get(0))
 }
 
 pub(super) fn receipt(conn: &Connection, id: &str) -> rusqlite::Result<Option<Receipt>> {

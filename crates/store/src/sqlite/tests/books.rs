@@ -34,6 +34,7 @@ fn opening() -> OpenConnection {
         key: KeyId::new("k"),
         model: "m".to_owned(),
         per_second: Rate::try_from(Credits::from_micros(10)).unwrap(),
+        token: None,
         at: 1,
     }
 }
