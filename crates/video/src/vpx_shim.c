@@ -124,7 +124,9 @@ int32_t dispatch_vp8_encoder_new(const dispatch_vp8_settings *settings, dispatch
   // A keyframe may be as large as half of the optimal buffer, but at least three average frames.
   unsigned intra = config->rc_buf_optimal_sz * settings->frames_per_second / 20;
   if (intra < 300) intra = 300;
-  if ((result = vpx_codec_control(&encoder->context, VP8E_SET_CPUUSED, -8)) ||
+  // From -8 to here an encoded picture of 640x360 takes a third less time and loses a fifth of a decibel; further on it
+  // loses more than it gains.
+  if ((result = vpx_codec_control(&encoder->context, VP8E_SET_CPUUSED, -12)) ||
       (result = vpx_codec_control(&encoder->context, VP8E_SET_STATIC_THRESHOLD, 1u)) ||
       (result = vpx_codec_control(&encoder->context, VP8E_SET_NOISE_SENSITIVITY, 0u)) ||
       (result = vpx_codec_control(&encoder->context, VP8E_SET_TOKEN_PARTITIONS, VP8_ONE_TOKENPARTITION)) ||
