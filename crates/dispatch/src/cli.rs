@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use wire::ConversationId;
 
-use crate::client::Client;
 use crate::commands::{
     chat, completions, config, control, keys, list, metrics, models, queue, read, send, sessions, settings,
     usage, whole,
 };
 use crate::failure::Failure;
 use crate::serve;
+use client::Client;
 
 /// The name of the program, as users call it.
 pub(crate) const NAME: &str = "dispatch";
@@ -225,7 +225,7 @@ impl Connection {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let given = self.server.as_deref().map(str::trim).filter(|server| !server.is_empty());
         let server = given.map_or_else(default_server, str::to_owned);
-        Ok(Client::new(&server, self.api_key.as_deref())?)
+        Ok(Client::new(&server, self.api_key.as_deref())?.with_retries(client::Retries::ONCE_MORE))
     }
 }
 

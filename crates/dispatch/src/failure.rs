@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use wire::ErrorBody;
 
-use crate::render::clean;
+use crate::render::{clean, short};
 
 /// A failed command.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +66,26 @@ pub(crate) fn sentence(message: &str, code: Option<&str>) -> String {
     match code.map(clean) {
         Some(code) => format!("error: {message} ({code})"),
         None => format!("error: {message}"),
+    }
+}
+
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        use client::Error;
+        let message = match &error {
+            Error::Unreachable { .. } => format!(
+                "{error}. Start one with `dispatch serve`, or say where it is with --server or DISPATCH_SERVER"
+            ),
+            Error::Unknown(_) => format!("{error}; `dispatch list --all` shows all of them"),
+            _ => error.to_string(),
+        };
+        let details = match &error {
+            Error::Ambiguous { found, .. } => {
+                found.iter().map(|found| format!("{}  {}", short(&found.id), clean(&found.title))).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self::Said { message, code: error.code().map(str::to_owned), details }
     }
 }
 

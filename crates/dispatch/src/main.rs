@@ -1,7 +1,6 @@
 //! The `dispatch` binary: a server for agent conversations, and a command-line client for it.
 
 mod cli;
-mod client;
 mod commands;
 mod config;
 mod failure;

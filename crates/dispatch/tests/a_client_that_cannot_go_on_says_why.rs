@@ -1,11 +1,7 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use common::{Home, Ran, dispatch};
+use crate::common::{Home, Ran, dispatch};
 
 /// A server that answers one request with these bytes and hangs up.
 fn strange_server(answer: &'static str) -> String {

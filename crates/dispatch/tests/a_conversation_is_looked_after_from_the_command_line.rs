@@ -1,15 +1,12 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Instant;
 
-use common::terminal::Terminal;
-use common::{Home, PATIENCE, Server, Working};
 use serde_json::{Value, json};
+
+use crate::common::terminal::Terminal;
+use crate::common::{Home, PATIENCE, Server, Working};
 
 fn counting(server: &Server) -> (Working, String) {
     let chat = Working::start(&mut server.client(&["chat", "--json", "--text", "count to 10000 slowly"]));

@@ -1,9 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::{Home, Working};
 use serde_json::{Value, json};
+
+use crate::common::{Home, Working};
 
 #[test]
 fn and_loses_nothing_that_a_client_saw() {

@@ -1,13 +1,9 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Home, Ran, Server, dispatch};
+use crate::common::{Home, Ran, Server, dispatch};
 
 /// When a connection to the server breaks.
 #[derive(Clone, Copy)]

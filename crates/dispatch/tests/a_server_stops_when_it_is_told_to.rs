@@ -1,9 +1,7 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::{Home, Working, of_kind};
 use rustix::process::Signal;
+
+use crate::common;
+use crate::common::{Home, Working, of_kind};
 
 #[test]
 fn and_seals_what_is_running() {

@@ -1,10 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::net::TcpListener;
 
-use common::{Home, Ran, Server, dispatch};
+use crate::common::{Home, Ran, Server, dispatch};
 
 #[test]
 fn a_mistake_in_the_file() {

@@ -1,9 +1,5 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::terminal::Terminal;
-use common::{Home, Server};
+use crate::common::terminal::Terminal;
+use crate::common::{Home, Server};
 
 fn chat(server: &Server, home: &Home, arguments: &[&str]) -> Terminal {
     let mut command = server.client(&[&["chat"], arguments].concat());

@@ -1,11 +1,8 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::io::Write;
 use std::process::Stdio;
 
-use common::{Home, Ran, of_kind};
+use crate::common;
+use crate::common::{Home, Ran, of_kind};
 
 const LAST: &str = "Running `echo four` gave one line: “four”.\n";
 

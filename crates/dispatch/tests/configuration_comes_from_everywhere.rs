@@ -1,8 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::{Home, Ran, dispatch};
+use crate::common::{Home, Ran, dispatch};
 
 #[test]
 fn and_is_shown_without_keys() {

@@ -1,9 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::{Home, of_kind};
 use serde_json::{Value, json};
+
+use crate::common::{Home, of_kind};
 
 #[test]
 fn everywhere() {

@@ -1,11 +1,8 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::path::Path;
 
-use common::{Home, Server, text};
 use serde_json::{Value, json};
+
+use crate::common::{Home, Server, text};
 
 /// A server whose demo costs something.
 fn priced(home: &Home) -> Server {

@@ -1,13 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
 use std::path::Path;
 
-use common::Home;
 use meter::{ConnectionId, Credits, KeyId, Rate, SessionId};
 use serde_json::json;
 use store::{Ledger, OpenConnection, Sqlite};
+
+use crate::common::Home;
 
 const SESSION: &str = "7d1f0c2e-5a64-4d0b-9e0c-2f6b1f0a9c11";
 const AGAIN: &str = "b3a85e90-0f5c-4a5e-8f6e-5d1c2a7e4f22";
@@ -30,6 +27,7 @@ fn sessions(data: &Path) {
                 key: KeyId::local(),
                 model: "mirage".to_owned(),
                 per_second: Rate::try_from(Credits::from_micros(20_000)).unwrap(),
+                token: None,
                 at: 1_000,
             };
             store.open_connection(open).await.unwrap();

@@ -1,9 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::{Home, Ran};
 use serde_json::json;
+
+use crate::common::{Home, Ran};
 
 #[test]
 fn its_title() {

@@ -1,9 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod common;
-
-use common::{Home, Server, Working, of_kind};
 use serde_json::{Value, json};
+
+use crate::common::{Home, Server, Working, of_kind};
 
 fn counting(server: &Server) -> (Working, String) {
     let chat = Working::start(&mut server.client(&["chat", "--json", "--text", "count to 10000 slowly"]));

@@ -84,6 +84,8 @@ pub enum Room {
 pub enum Producer {
     /// It goes on.
     Live,
+    /// It goes on, and has as many viewers as it may.
+    Full,
     /// It is over.
     Ended,
     /// There is none of that id.
@@ -135,6 +137,8 @@ pub enum Refusal {
     SessionLimit,
     /// The server has as many sessions as it may.
     AtCapacity,
+    /// The session has as many viewers as it may.
+    ViewerLimit,
     /// There is no session to watch of that id.
     UnknownSession,
     /// What was to be watched is over.
@@ -181,6 +185,7 @@ fn refusal(request: &Request<'_>) -> Result<Option<Duration>, Refusal> {
         Purpose::Produce { room: Room::Free, .. } => Ok(max_duration),
         Purpose::View { producer: Producer::Unknown } => Err(Refusal::UnknownSession),
         Purpose::View { producer: Producer::Ended } => Err(Refusal::ProducerEnded),
+        Purpose::View { producer: Producer::Full } => Err(Refusal::ViewerLimit),
         // It lasts as long as what it watches.
         Purpose::View { producer: Producer::Live } => Ok(None),
     }
@@ -199,6 +204,7 @@ impl Refusal {
         Self::InsufficientCredits,
         Self::SessionLimit,
         Self::AtCapacity,
+        Self::ViewerLimit,
         Self::UnknownSession,
         Self::ProducerEnded,
     ];
@@ -216,6 +222,7 @@ impl Refusal {
             Self::InsufficientCredits => text::NO_CREDITS,
             Self::SessionLimit => text::SESSION_LIMIT,
             Self::AtCapacity => text::AT_CAPACITY,
+            Self::ViewerLimit => text::VIEWER_LIMIT,
             Self::UnknownSession => text::INVALID_SESSION,
             Self::ProducerEnded => text::PRODUCER_ENDED,
         }
@@ -224,7 +231,7 @@ impl Refusal {
     /// Whether trying again is of no use.
     pub fn is_final(self) -> bool {
         match self {
-            Self::SessionLimit | Self::AtCapacity => false,
+            Self::SessionLimit | Self::AtCapacity | Self::ViewerLimit => false,
             Self::MissingKey
             | Self::InvalidKey
             | Self::TokenExpired
@@ -246,7 +253,7 @@ impl Refusal {
             Self::OriginNotAllowed => ErrorType::OriginNotAllowed,
             Self::UnknownModel | Self::ModelNotAllowed => ErrorType::InvalidModel,
             Self::InsufficientCredits => ErrorType::InsufficientCredits,
-            Self::SessionLimit | Self::AtCapacity => ErrorType::UpstreamCapacity,
+            Self::SessionLimit | Self::AtCapacity | Self::ViewerLimit => ErrorType::UpstreamCapacity,
             Self::UnknownSession | Self::ProducerEnded => ErrorType::SessionNotFound,
         }
     }
@@ -261,6 +268,7 @@ impl Refusal {
         match self {
             Self::SessionLimit => Close { code: Close::OVERLOADED, reason: "Session Limit Reached" },
             Self::AtCapacity => Close { code: Close::OVERLOADED, reason: "At Capacity" },
+            Self::ViewerLimit => Close { code: Close::OVERLOADED, reason: "Viewer Limit Reached" },
             Self::MissingKey
             | Self::InvalidKey
             | Self::TokenExpired

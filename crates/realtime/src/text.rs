@@ -46,6 +46,8 @@ pub const LIVEKIT: &str =
 pub const AT_CAPACITY: &str = "Server at capacity. Please try again later.";
 /// The key has as many sessions as it may.
 pub const SESSION_LIMIT: &str = "Concurrent session limit reached.";
+/// The session has as many viewers as it may.
+pub const VIEWER_LIMIT: &str = "This session has as many viewers as it may have. Please try again later.";
 
 // Ends of a session.
 

@@ -32,6 +32,7 @@ async fn a_client_that_leaves_while_it_is_let_in_is_settled() {
         models: vec![model],
         max_sessions: 64,
         max_sessions_per_key: 64,
+        max_viewers_per_session: 8,
         session: Options::default(),
     };
     let realtime = Realtime::start(settings, store.clone()).await.unwrap();

@@ -40,6 +40,7 @@ fn cases() -> Vec<(Request<'static>, Refusal)> {
         (some(true, true, Room::KeyFull), Refusal::SessionLimit),
         (some(true, true, Room::ServerFull), Refusal::AtCapacity),
         (produce(Purpose::View { producer: Producer::Unknown }), Refusal::UnknownSession),
+        (produce(Purpose::View { producer: Producer::Full }), Refusal::ViewerLimit),
         (produce(Purpose::View { producer: Producer::Ended }), Refusal::ProducerEnded),
     ]
 }
@@ -57,7 +58,7 @@ fn a_browser_gets_a_message_and_a_close() {
 fn python_gets_a_status_before_the_upgrade() {
     for (request, refusal) in cases() {
         let status = match refusal {
-            Refusal::SessionLimit | Refusal::AtCapacity => 503,
+            Refusal::SessionLimit | Refusal::AtCapacity | Refusal::ViewerLimit => 503,
             _ => 401,
         };
         assert_eq!(admit(&Request { user_agent: PYTHON, ..request }), Verdict::Http { status, refusal });
@@ -113,6 +114,7 @@ fn the_texts_that_are_known_are_said_as_they_are_known() {
         (Refusal::OriginNotAllowed, "Origin not allowed"),
         (Refusal::InsufficientCredits, "Insufficient credits: session not allowed"),
         (Refusal::AtCapacity, "Server at capacity. Please try again later."),
+        (Refusal::ViewerLimit, "This session has as many viewers as it may have. Please try again later."),
         (Refusal::SessionLimit, "Concurrent session limit reached."),
         (Refusal::UnknownSession, "Invalid session"),
         (Refusal::ProducerEnded, "invalid session: producer ended"),

@@ -207,6 +207,7 @@ async fn a_session_that_was_ended_is_told_so_and_nobody_goes_on_with_it() {
         models: vec![model("restyle", "0.5"), model("cheap", "0")],
         max_sessions: 5,
         max_sessions_per_key: 5,
+        max_viewers_per_session: 8,
         session: Default::default(),
     };
     let realtime = Realtime::start(run, store).await.unwrap();

@@ -71,6 +71,33 @@ async fn several_viewers_of_one_producer() {
 }
 
 #[tokio::test]
+async fn a_viewer_too_many_is_told_to_come_later() {
+    let two = |settings: &mut realtime::run::Settings| settings.max_viewers_per_session = 2;
+    let stage = stage_with(two, Box::new(video::builtin)).await;
+    let key = stage.key("k", "100").await;
+    let (mut producer, id) = stage.produce(&key, "paid").await;
+    let (_other, other_id) = stage.produce(&key, "paid").await;
+    let mut seated = stage.watch(&key, &id).await;
+    let mut leaver = stage.watch(&key, &id).await;
+    for _ in 0..20 {
+        let told = json!({
+            "type": "error",
+            "error": "This session has as many viewers as it may have. Please try again later.",
+            "error_type": "upstream_capacity",
+        });
+        assert_eq!(stage.watch(&key, &id).await.rest().await, (vec![told], Some(1013)));
+        assert_eq!(leaver.close(Some(1000)).await, Some(1000));
+        leaver = stage.watch(&key, &id).await;
+    }
+    // Each session has its own.
+    let mut elsewhere = stage.watch(&key, &other_id).await;
+    let (mut screen, _) = seated.look().await;
+    let (_camera, _) = producer.film().await;
+    screen.sees(3).await;
+    assert_eq!(elsewhere.close(Some(1000)).await, Some(1000));
+}
+
+#[tokio::test]
 async fn a_viewer_that_offers_nothing_is_let_go() {
     let impatient = |settings: &mut realtime::run::Settings| {
         settings.session.limits.offer = Duration::from_millis(300);

@@ -218,6 +218,40 @@ async fn a_stalled_connection_keeps_what_was_said_until_it_goes_on() {
 }
 
 #[tokio::test]
+async fn connections_are_cut_and_refused_and_others_come_through() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let relay = Relay::start(listener.local_addr().unwrap()).await.unwrap();
+    let connect = async || {
+        let client = TcpStream::connect(relay.address()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        (client, server)
+    };
+    let ended = async |stream: &mut TcpStream| {
+        let read = tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1])).await.expect("it goes on");
+        matches!(read, Ok(0) | Err(_))
+    };
+    let (mut client, mut server) = connect().await;
+    relay.cut();
+    assert!(ended(&mut client).await && ended(&mut server).await);
+
+    let (mut client, mut server) = connect().await;
+    relay.refuse(true);
+    let mut refused = TcpStream::connect(relay.address()).await.unwrap();
+    assert!(ended(&mut refused).await);
+    client.write_all(b"one ").await.unwrap();
+    server.read_exact(&mut [0; 4]).await.unwrap();
+
+    relay.stall();
+    relay.cut();
+    assert!(ended(&mut client).await, "also while nothing passes");
+    relay.go_on();
+    relay.refuse(false);
+    let (mut client, mut server) = connect().await;
+    client.write_all(b"one ").await.unwrap();
+    server.read_exact(&mut [0; 4]).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_dropped_leaves_no_socket() {
     let (server, _echo) = echo().await;
     let proxy = Arc::new(Proxy::start(server, Network::GOOD, 1).await.unwrap());

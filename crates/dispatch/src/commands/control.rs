@@ -4,9 +4,8 @@ use std::process::ExitCode;
 
 use super::report;
 use crate::cli::Subject;
-use crate::client::short;
 use crate::failure::Failure;
-use crate::render::grouped;
+use crate::render::{grouped, short};
 
 pub(crate) async fn stop(subject: Subject) -> Result<ExitCode, Failure> {
     let (client, id) = subject.find().await?;

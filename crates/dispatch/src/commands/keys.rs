@@ -10,9 +10,9 @@ use wire::account::{ApiKey, CreateKeyRequest, CreditKeyRequest, KeyFunds};
 
 use super::report;
 use crate::cli::Connection;
-use crate::client::Client;
 use crate::failure::Failure;
 use crate::render::{Column, ago, clean, now, table};
+use client::Client;
 
 /// What the ids of keys begin with, apart from that of the operator's own.
 const PREFIX: &str = "key_";

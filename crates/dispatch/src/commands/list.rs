@@ -8,9 +8,8 @@ use clap::Args;
 use wire::ConversationStatus;
 
 use crate::cli::Connection;
-use crate::client::short;
 use crate::failure::Failure;
-use crate::render::{ago, clean, now};
+use crate::render::{ago, clean, now, short};
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -9,9 +9,8 @@ use wire::{StepMetrics, TurnMetrics, Usage};
 
 use super::report;
 use crate::cli::{Connection, Subject};
-use crate::client::short;
 use crate::failure::Failure;
-use crate::render::{Column, clean, duration, grouped, table};
+use crate::render::{Column, clean, duration, grouped, short, table};
 
 pub(crate) async fn metrics(subject: Subject) -> Result<ExitCode, Failure> {
     let (client, id) = subject.find().await?;

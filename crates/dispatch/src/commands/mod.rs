@@ -25,8 +25,8 @@ use std::process::ExitCode;
 use wire::ConversationId;
 
 use crate::cli::Connection;
-use crate::client::{Answer, Client};
 use crate::failure::{Failure, sentence};
+use client::{Answer, Client};
 
 /// Prints an answer as it came, or as people want it.
 fn report<T>(connection: &Connection, answer: &Answer<T>, text: &str) -> Result<ExitCode, Failure> {

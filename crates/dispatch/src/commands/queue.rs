@@ -10,9 +10,9 @@ use wire::{ConversationId, QueuedMessage};
 use super::prompt::Prompt;
 use super::{print_json, report};
 use crate::cli::{Connection, Subject};
-use crate::client::{Answer, Client, ClientMessageId, short, short_text};
 use crate::failure::Failure;
-use crate::render::{ago, clean, now};
+use crate::render::{ago, clean, now, short, short_text};
+use client::{Answer, Client, ClientMessageId};
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -9,9 +9,9 @@ use wire::{Chunk, ConversationId, Role};
 
 use super::print_json;
 use crate::cli::Subject;
-use crate::client::{Answer, Client, Stored, Window};
 use crate::failure::Failure;
 use crate::render::{Screen, Target, transcript};
+use client::{Answer, Client, Stored, Window};
 
 /// As many chunks as are read at a time, from the end of the history.
 const PAGE: u64 = 200;

@@ -15,8 +15,8 @@ use super::read::print_reply;
 use super::show_everywhere;
 use super::turn::{End, Turn, follow};
 use crate::cli::Subject;
-use crate::client::{Event, Message, Sent};
 use crate::failure::{Failure, sentence};
+use client::{Event, Message, Sent};
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -8,9 +8,9 @@ use wire::account::{ConnectionReceipt, SessionReceipt};
 
 use super::{keys, report};
 use crate::cli::Connection;
-use crate::client::{Client, short_text};
 use crate::failure::Failure;
-use crate::render::{Column, ago, clean, duration, grouped, now, table};
+use crate::render::{Column, ago, clean, duration, grouped, now, short_text, table};
+use client::Client;
 
 /// As many as the server lists at most.
 const ALL: u64 = 1000;

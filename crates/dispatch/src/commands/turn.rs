@@ -6,8 +6,9 @@ use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use wire::{AgentEvent, ConversationId};
 
-use crate::client::{Client, Error, Event, Events, short};
 use crate::failure::Failure;
+use crate::render::short;
+use client::{Client, Error, Event, Events};
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

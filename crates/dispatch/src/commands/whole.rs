@@ -11,9 +11,9 @@ use wire::transport::{CompactRequest, CompactResponse};
 
 use super::report;
 use crate::cli::{Cli, Subject};
-use crate::client::{Client, short};
 use crate::failure::Failure;
-use crate::render::{Column, clean, grouped, table};
+use crate::render::{Column, clean, grouped, short, table};
+use client::Client;
 
 pub(crate) async fn open(subject: Subject) -> Result<ExitCode, Failure> {
     let (client, id) = subject.find().await?;

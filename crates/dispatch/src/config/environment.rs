@@ -10,7 +10,7 @@ const PREFIX: &str = "DISPATCH_";
 const OTHERS: [&str; 3] = ["DISPATCH_API_KEY", "DISPATCH_CONFIG", "DISPATCH_SERVER"];
 
 /// The keys that a variable can set; those of credentials come after `DISPATCH_CREDENTIALS__NAME__`.
-pub(super) const KEYS: [&str; 48] = [
+pub(super) const KEYS: [&str; 49] = [
     "http",
     "ws",
     "data",
@@ -54,6 +54,7 @@ pub(super) const KEYS: [&str; 48] = [
     "realtime.public_addresses",
     "realtime.max_sessions",
     "realtime.max_sessions_per_key",
+    "realtime.max_viewers_per_session",
     "realtime.models",
     "metering.prices",
     "metering.export_file",

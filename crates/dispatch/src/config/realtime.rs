@@ -33,6 +33,9 @@ pub(crate) struct Realtime {
     /// The most sessions of one key at a time.
     #[serde(deserialize_with = "value::count")]
     pub(crate) max_sessions_per_key: usize,
+    /// The most viewers of one session at a time; there may be none.
+    #[serde(deserialize_with = "value::count")]
+    pub(crate) max_viewers_per_session: usize,
     /// Besides the [known] ones, or instead of those of the same names.
     #[serde(deserialize_with = "value::list")]
     pub(crate) models: Vec<Model>,
@@ -46,6 +49,7 @@ impl Default for Realtime {
             public_addresses: Vec::new(),
             max_sessions: 16,
             max_sessions_per_key: 4,
+            max_viewers_per_session: 50,
             models: Vec::new(),
         }
     }

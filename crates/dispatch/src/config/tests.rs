@@ -164,6 +164,7 @@ fn every_key_is_in_the_example_with_its_variable() {
             public_addresses: Vec::new(),
             max_sessions: 1,
             max_sessions_per_key: 1,
+            max_viewers_per_session: 1,
             models: Vec::new(),
         },
         metering: Metering {

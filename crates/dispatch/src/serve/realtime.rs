@@ -36,6 +36,7 @@ pub(super) async fn start(config: &Config, store: Arc<dyn Store>) -> Result<Opti
         models: models.collect::<Result<_, Failure>>()?,
         max_sessions: wanted.max_sessions,
         max_sessions_per_key: wanted.max_sessions_per_key,
+        max_viewers_per_session: wanted.max_viewers_per_session,
         session: realtime::Options::default(),
     };
     let realtime = Realtime::start(settings, store).await.map_err(|error| {

@@ -77,6 +77,8 @@ pub struct Settings {
     pub max_sessions: usize,
     /// The most of one key.
     pub max_sessions_per_key: usize,
+    /// The most viewers of one session.
+    pub max_viewers_per_session: usize,
     /// The limits of each session.
     pub session: Options,
 }
@@ -112,6 +114,7 @@ struct Shared {
     store: Arc<dyn Store>,
     models: BTreeMap<String, Model>,
     registry: Registry,
+    max_viewers_per_session: usize,
     workers: Workers,
     generators: Generators,
     session: Options,
@@ -181,7 +184,8 @@ impl Realtime {
         store: Arc<dyn Store>,
         generators: Generators,
     ) -> Result<Self, StartError> {
-        let Settings { media, models, max_sessions, max_sessions_per_key, session } = settings;
+        let Settings { media, models, max_sessions, max_sessions_per_key, max_viewers_per_session, session } =
+            settings;
         for model in &models {
             if generators(&model.generator).is_none() {
                 let (model, generator) = (model.name.clone(), model.generator.clone());
@@ -195,6 +199,7 @@ impl Realtime {
             store,
             models: models.into_iter().map(|model| (model.name.clone(), model)).collect(),
             registry: Registry::new(max_sessions, max_sessions_per_key),
+            max_viewers_per_session,
             workers: Workers::start().map_err(StartError::Workers)?,
             generators,
             session,
@@ -294,14 +299,16 @@ impl Realtime {
     /// As [`Realtime::produce`].
     pub async fn view(&self, asking: Asking<'_>, session: &str) -> Result<Watcher, NotAdmitted> {
         let holder = self.holder(asking.credential).await?;
-        let watched = self.0.registry.watch(session);
-        let producer = match &watched {
-            registry::Watch::Live(_) => Watched::Live,
-            registry::Watch::Ended => Watched::Ended,
-            registry::Watch::Unknown => Watched::Unknown,
+        let (producer, found) = match self.0.registry.watch(session) {
+            registry::Watch::Live(live) => match live.seats.clone().try_acquire_owned() {
+                Ok(seat) => (Watched::Live, Some((live, seat))),
+                Err(_) => (Watched::Full, None),
+            },
+            registry::Watch::Ended => (Watched::Ended, None),
+            registry::Watch::Unknown => (Watched::Unknown, None),
         };
-        match (holder.verdict(asking, Purpose::View { producer }), watched) {
-            (Verdict::Admit { .. }, registry::Watch::Live(live)) => Ok(Watcher::new(self.0.clone(), live)),
+        match (holder.verdict(asking, Purpose::View { producer }), found) {
+            (Verdict::Admit { .. }, Some((live, seat))) => Ok(Watcher::new(self.0.clone(), live, seat)),
             (refused, _) => Err(refused.into()),
         }
     }

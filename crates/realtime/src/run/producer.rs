@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use media::{Event, Events, Fanout, Peer, Role};
 use meter::{ConnectionId, SessionId};
 use store::SessionPrompt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::pipeline::{Pipeline, style};
 use super::registry::{Live, Place};
@@ -43,9 +43,10 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(place: Place, pipeline: Arc<Pipeline>) -> Self {
+    fn new(place: Place, pipeline: Arc<Pipeline>, seats: usize) -> Self {
         let (over, watched) = watch::channel(());
-        let live = Arc::new(Live { viewers: Fanout::default(), pipeline, over: watched });
+        let seats = Arc::new(Semaphore::new(seats.min(Semaphore::MAX_PERMITS)));
+        let live = Arc::new(Live { viewers: Fanout::default(), pipeline, seats, over: watched });
         live.pipeline.show_to(live.clone());
         place.go_live(live.clone());
         Self { live, _place: place, _over: over }
@@ -92,7 +93,7 @@ impl Producer {
             return;
         };
         let pipeline = Arc::new(Pipeline::new(shared.workers.queue(), self.model.clone(), generator));
-        let stage = Stage::new(place, pipeline);
+        let stage = Stage::new(place, pipeline, shared.max_viewers_per_session);
         tracing::info!(session = self.start.session_id, model = self.model.name, "a realtime session begins");
 
         let session = Session::new(Instant::now(), self.start.clone(), shared.session.clone());

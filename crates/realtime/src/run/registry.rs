@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use media::Fanout;
 use meter::{KeyId, SessionId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::pipeline::Pipeline;
 use crate::session::Cause;
@@ -43,6 +43,8 @@ struct Open {
 pub(super) struct Live {
     pub(super) viewers: Fanout,
     pub(super) pipeline: Arc<Pipeline>,
+    /// For one viewer each.
+    pub(super) seats: Arc<Semaphore>,
     /// Closed when it is over.
     pub(super) over: watch::Receiver<()>,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use media::{Event, Events, Peer, Role};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shared;
 use super::registry::Live;
@@ -16,6 +17,7 @@ use crate::viewer::{Viewer, ViewerInput};
 pub struct Watcher {
     shared: Arc<Shared>,
     live: Arc<Live>,
+    seat: OwnedSemaphorePermit,
 }
 
 struct Connection {
@@ -25,8 +27,8 @@ struct Connection {
 }
 
 impl Watcher {
-    pub(super) fn new(shared: Arc<Shared>, live: Arc<Live>) -> Self {
-        Self { shared, live }
+    pub(super) fn new(shared: Arc<Shared>, live: Arc<Live>, seat: OwnedSemaphorePermit) -> Self {
+        Self { shared, live, seat }
     }
 
     /// Runs the connection to its end, in a task that a shutdown waits for.
@@ -36,7 +38,8 @@ impl Watcher {
     }
 
     async fn run(self, mut socket: impl Socket) {
-        let Self { shared, live } = self;
+        let Self { shared, live, seat } = self;
+        let mut seat = Some(seat);
         let mut viewer = Viewer::new(Instant::now(), shared.session.limits.clone());
         let mut over = live.over.clone();
         let (mut connection, mut inputs) = (None::<Connection>, VecDeque::new());
@@ -48,10 +51,15 @@ impl Watcher {
                         ToPeer::Send(message) => socket::send_message(&mut socket, &message).await,
                         ToPeer::Ping => socket::send(&mut socket, Frame::Ping).await,
                         ToPeer::Close(close) => {
+                            // Before the client hears it: whoever comes back at once finds room.
+                            drop(seat.take());
                             let frame = Frame::Close { code: close.code, reason: close.reason.to_owned() };
                             socket::send(&mut socket, frame).await
                         }
-                        ToPeer::EchoClose { code } => socket::send(&mut socket, Frame::Echo(code)).await,
+                        ToPeer::EchoClose { code } => {
+                            drop(seat.take());
+                            socket::send(&mut socket, Frame::Echo(code)).await
+                        }
                         ToPeer::Negotiate { pc, offer } => {
                             let event = negotiate(&shared, &live, pc, &offer, &mut connection);
                             inputs.push_back(FromPeer::Media { pc, event });

@@ -56,6 +56,7 @@ pub async fn stage_with(change: impl FnOnce(&mut Settings), generators: Generato
         models: vec![model("paid", "0.5"), model("free", "0")],
         max_sessions: 8,
         max_sessions_per_key: 8,
+        max_viewers_per_session: 8,
         session: realtime::Options::default(),
     };
     change(&mut run);

@@ -12,12 +12,12 @@ use wire::{AgentEvent, ConversationId, ReasoningEffort, TurnId};
 
 use super::line::{HELP, Line};
 use super::{Options, keyboard};
-use crate::client::{Client, ClientMessageId, Event, Events, Heard, Message, Sent, short};
 use crate::commands::queue::{listed, queued_message};
 use crate::commands::turn::{End, Interrupts, Turn};
 use crate::commands::whole::compacted;
 use crate::failure::Failure;
-use crate::render::{Screen, Target, clean, grouped};
+use crate::render::{Screen, Target, clean, grouped, short};
+use client::{Client, ClientMessageId, Event, Events, Heard, Message, Sent};
 
 const PROMPT: &str = "› ";
 
@@ -398,10 +398,7 @@ impl Dialogue {
 }
 
 /// The archive of what a conversation's summary stands for.
-async fn archive(
-    client: &Client,
-    id: &ConversationId,
-) -> Result<Option<ConversationId>, crate::client::Error> {
+async fn archive(client: &Client, id: &ConversationId) -> Result<Option<ConversationId>, client::Error> {
     let list = client.conversations(&[], Some(id.as_str())).await?.value.conversations;
     Ok(list.into_iter().find(|known| known.id == *id).and_then(|known| known.compacted_from))
 }

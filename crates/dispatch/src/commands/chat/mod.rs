@@ -16,8 +16,8 @@ use wire::ReasoningEffort;
 use super::image::Images;
 use super::prompt::Prompt;
 use crate::cli::Connection;
-use crate::client::Client;
 use crate::failure::Failure;
+use client::Client;
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::Options;
-use crate::client::{Event, Heard, Message, Sent};
 use crate::commands::queue::tell_queued;
 use crate::commands::read::print_reply;
 use crate::commands::show_everywhere;
 use crate::commands::turn::{End, Turn, follow};
 use crate::failure::Failure;
 use crate::render::{Screen, Target};
+use client::{Event, Heard, Message, Sent};
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let text = options.prompt.text()?;

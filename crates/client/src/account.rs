@@ -1,48 +1,51 @@
 //! The server's routes about keys, usage and sessions.
 
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use wire::account::{
     ApiKey, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, KeyListResponse, SessionListResponse,
     SessionReceipt, UsageResponse,
 };
 
-use super::{ANSWER, Answer, Client, Error};
+use crate::http::{ANSWER, Twice};
+use crate::{Answer, Client, Error};
+
+/// How long a session that has ended may take to be settled, and how often that is asked.
+const SETTLING: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 const NOTHING: Option<&()> = None;
 
 /// Keys.
 impl Client {
-    pub(crate) async fn keys(&self) -> Result<Answer<KeyListResponse>, Error> {
+    /// All keys, with their balances. For the operator.
+    pub async fn keys(&self) -> Result<Answer<KeyListResponse>, Error> {
         self.ask(Method::GET, &["v1", "keys"], &[], NOTHING).await
     }
 
-    pub(crate) async fn create_key(
-        &self,
-        wishes: &CreateKeyRequest,
-    ) -> Result<Answer<CreateKeyResponse>, Error> {
+    /// Makes a key; its secret is in this answer and in no other.
+    pub async fn create_key(&self, wishes: &CreateKeyRequest) -> Result<Answer<CreateKeyResponse>, Error> {
         self.ask(Method::POST, &["v1", "keys"], &[], Some(wishes)).await
     }
 
-    pub(crate) async fn revoke_key(&self, id: &str) -> Result<Answer<ApiKey>, Error> {
+    /// Revokes a key: it begins nothing from then on.
+    pub async fn revoke_key(&self, id: &str) -> Result<Answer<ApiKey>, Error> {
         self.ask(Method::DELETE, &["v1", "keys", id], &[], NOTHING).await
     }
 
     /// Adds to a balance. Sent twice, a deposit that has an id is added once.
-    pub(crate) async fn credit_key(
-        &self,
-        id: &str,
-        deposit: &CreditKeyRequest,
-    ) -> Result<Answer<ApiKey>, Error> {
+    pub async fn credit_key(&self, id: &str, deposit: &CreditKeyRequest) -> Result<Answer<ApiKey>, Error> {
         let path = ["v1", "keys", id, "credit"];
         let request = self.request(Method::POST, &path, &[], Some(deposit)).timeout(ANSWER);
-        self.answer(self.send_safely(request).await?).await
+        self.json(request, Twice::if_safe(deposit.deposit_id.is_some())).await
     }
 }
 
 /// What was used.
 impl Client {
     /// Days are `YYYY-MM-DD`; what is not said, the server chooses.
-    pub(crate) async fn usage(
+    pub async fn usage(
         &self,
         from: Option<String>,
         to: Option<String>,
@@ -56,18 +59,31 @@ impl Client {
     }
 
     /// The newest first.
-    pub(crate) async fn sessions(&self, limit: Option<u64>) -> Result<Answer<SessionListResponse>, Error> {
+    pub async fn sessions(&self, limit: Option<u64>) -> Result<Answer<SessionListResponse>, Error> {
         let query: Vec<(&str, String)> =
             limit.map(|limit| ("limit", limit.to_string())).into_iter().collect();
         self.ask(Method::GET, &["v1", "sessions"], &query, NOTHING).await
     }
 
     /// By the id of the session or of any of its connections.
-    pub(crate) async fn session(&self, id: &str) -> Result<Answer<SessionReceipt>, Error> {
+    pub async fn session(&self, id: &str) -> Result<Answer<SessionReceipt>, Error> {
         self.ask(Method::GET, &["v1", "sessions", id], &[], NOTHING).await
     }
 
-    pub(crate) async fn end_session(&self, id: &str) -> Result<Answer<SessionReceipt>, Error> {
+    /// Once the session is over and settled; as it is after some seconds, if it goes on.
+    pub async fn settled_session(&self, id: &str) -> Result<Answer<SessionReceipt>, Error> {
+        let asked = Instant::now();
+        loop {
+            let answer = self.session(id).await?;
+            if answer.value.settled || asked.elapsed() >= SETTLING {
+                return Ok(answer);
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Ends a session.
+    pub async fn end_session(&self, id: &str) -> Result<Answer<SessionReceipt>, Error> {
         self.ask(Method::DELETE, &["v1", "sessions", id], &[], NOTHING).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::extension::{
@@ -15,9 +15,10 @@ use wire::transport::{
     ReasoningEffortResponse, SetCwdRequest, SetReasoningEffortRequest, SetTitleRequest, StopResponse,
     ThroughputPeriod, ThroughputResponse, TitleResponse, WarmRequest, WarmResponse,
 };
-use wire::{ConversationId, ConversationStatus, ReasoningEffort};
+use wire::{ConversationId, ConversationStatus, ReasoningEffort, TurnId};
 
-use super::{ANSWER, Answer, Client, ClientMessageId, Error, Events, Message, Sent, Stored};
+use crate::http::{ANSWER, Twice};
+use crate::{Answer, Client, ClientMessageId, Error, Events, Message, Pages, Sent, Stored, Taken, Turn};
 
 /// How long an answer may take that waits for a turn: the server waits for 60 seconds at most.
 const TURN: Duration = Duration::from_secs(90);
@@ -29,13 +30,13 @@ const NOTHING: Option<&()> = None;
 
 /// A part of the history.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Window {
+pub struct Window {
     /// Only what comes after this seq.
-    pub(crate) since: u64,
+    pub since: u64,
     /// Only what comes before this seq.
-    pub(crate) before: Option<u64>,
+    pub before: Option<u64>,
     /// Only the newest so many of those.
-    pub(crate) limit: Option<u64>,
+    pub limit: Option<u64>,
 }
 
 #[derive(serde::Deserialize)]
@@ -54,30 +55,78 @@ struct Queueing<'q> {
 /// Turns.
 impl Client {
     /// Starts a turn. Sent twice, for whatever reason, it is started once.
-    pub(crate) async fn chat(&self, message: &Message) -> Result<Sent, Error> {
-        let response = self.send_safely(self.request(Method::POST, &["chat"], &[], Some(message))).await?;
+    pub async fn chat(&self, message: &Message) -> Result<Sent, Error> {
+        let request = self.request(Method::POST, &["chat"], &[], Some(message));
+        let response = self.begin(request, Twice::if_safe(message.is_named())).await?;
         match response.status() {
             StatusCode::ACCEPTED => Ok(Sent::Queued(self.answer(response).await?)),
-            _ => Ok(Sent::Turn(Events::of_turn(response))),
+            _ => Ok(Sent::Turn(Events::of_turn(response, self.key()))),
         }
     }
 
-    /// Everything that happens in a conversation: the turn in flight from its first event, then whatever comes.
-    pub(crate) async fn watch(&self, id: &ConversationId) -> Result<Events, Error> {
+    /// Starts a turn, or queues the message, and returns when the server has it. Sent twice, for whatever reason, it is
+    /// taken once. Nobody has to listen: the turn is the server's.
+    ///
+    /// # Errors
+    /// When the server refuses, or cannot be reached; with the code `turn-active` when a turn is running and the message
+    /// does not say what to do then.
+    pub async fn send(&self, message: &Message) -> Result<Taken, Error> {
+        let mut turn = self.stream(message.clone());
+        match turn.open().await? {
+            Some(queued) => Ok(Taken::Queued(queued)),
+            None => Ok(Taken::Turn(turn.id().await?)),
+        }
+    }
+
+    /// Sends a message, and gives the events of its turn. The message goes out when the first one is asked for.
+    pub fn stream(&self, message: Message) -> Turn {
+        Turn::new(self, message)
+    }
+
+    pub(crate) async fn post_once(&self, message: &Message) -> Result<Sent, Error> {
+        let request = self.request(Method::POST, &["chat"], &[], Some(message));
+        let response = self.begin_once(request).await?;
+        match response.status() {
+            StatusCode::ACCEPTED => Ok(Sent::Queued(self.answer(response).await?)),
+            _ => Ok(Sent::Turn(Events::of_turn(response, self.key()))),
+        }
+    }
+
+    /// Everything that happens in a conversation: the turn in flight from its first event, then whatever comes. Ends with
+    /// the connection; [`Watch`](crate::Watch) goes on.
+    pub async fn watch(&self, id: &ConversationId) -> Result<Events, Error> {
+        let response = self.begin(self.watching(id, None), Twice::Safe).await?;
+        Ok(Events::of_conversation(response, id.clone(), self.key()))
+    }
+
+    /// As [`Client::watch`], from after the event of that id, and tried once.
+    pub(crate) async fn watch_after(
+        &self,
+        id: &ConversationId,
+        event: Option<&str>,
+    ) -> Result<Events, Error> {
+        let response = self.begin_once(self.watching(id, event)).await?;
+        Ok(Events::of_conversation(response, id.clone(), self.key()))
+    }
+
+    fn watching(&self, id: &ConversationId, event: Option<&str>) -> RequestBuilder {
         let query = [("extensions", "true".to_owned())];
         let path = ["conversations", id.as_str(), "events"];
-        let response = self.send(self.request(Method::GET, &path, &query, NOTHING)).await?;
-        Ok(Events::of_conversation(response, id.clone()))
+        let request = self.request(Method::GET, &path, &query, NOTHING);
+        match event {
+            Some(event) => request.header("last-event-id", event),
+            None => request,
+        }
     }
 
     /// The last answer: at once if no turn is running, else when it is over, or after a minute.
-    pub(crate) async fn last(&self, id: &ConversationId) -> Result<Answer<LastMessageResponse>, Error> {
+    pub async fn last(&self, id: &ConversationId) -> Result<Answer<LastMessageResponse>, Error> {
         let request = self.request(Method::GET, &["conversations", id.as_str(), "last"], &[], NOTHING);
-        self.answer(self.send(request.timeout(TURN)).await?).await
+        self.json(request.timeout(TURN), Twice::Safe).await
     }
 
     /// Waits until no turn runs in a conversation, and gives its last answer.
-    pub(crate) async fn settled(&self, id: &ConversationId) -> Result<Answer<LastMessageResponse>, Error> {
+    pub async fn settled(&self, id: &ConversationId) -> Result<Answer<LastMessageResponse>, Error> {
         let list = self.conversations(&[], Some(id.as_str())).await?.value.conversations;
         if !list.iter().any(|conversation| conversation.id == *id) {
             return Err(Error::Unknown(id.to_string()));
@@ -92,41 +141,64 @@ impl Client {
         }
     }
 
-    pub(crate) async fn stop(&self, id: &ConversationId) -> Result<Answer<StopResponse>, Error> {
+    /// Ends the running turn; what was said stays.
+    pub async fn stop(&self, id: &ConversationId) -> Result<Answer<StopResponse>, Error> {
         self.post(id, "stop", NOTHING).await
     }
 
-    pub(crate) async fn warm(&self, id: &ConversationId) -> Result<Answer<WarmResponse>, Error> {
+    /// Keeps a conversation in the provider's prompt cache.
+    pub async fn warm(&self, id: &ConversationId) -> Result<Answer<WarmResponse>, Error> {
         let body = WarmRequest { conversation_id: id.clone(), model: None, cwd: None };
         let request = self.request(Method::POST, &["chat", "warm"], &[], Some(&body));
-        self.answer(self.send(request.timeout(MODEL)).await?).await
+        self.json(request.timeout(MODEL), Twice::Unsafe).await
     }
 }
 
 /// The queue.
 impl Client {
-    /// Steers the running turn, or starts one. Sent twice, it is queued once.
-    pub(crate) async fn queue(
+    /// Queues a text: it enters the running turn after its next tool results, or starts the next turn, or one now. Sent
+    /// twice, it is queued once.
+    pub async fn queue(
         &self,
         id: &ConversationId,
         text: &str,
         message: &ClientMessageId,
     ) -> Result<Answer<QueueResponse>, Error> {
-        let extras =
-            QueueExtras { client_message_id: Some(message.as_str().to_owned()), expected_turn_id: None };
+        self.queue_for(id, text, message, None).await
+    }
+
+    /// As [`Client::queue`], if that turn is still running. Otherwise the server refuses, with the code `turn-mismatch`.
+    pub async fn steer(
+        &self,
+        id: &ConversationId,
+        turn: &TurnId,
+        text: &str,
+        message: &ClientMessageId,
+    ) -> Result<Answer<QueueResponse>, Error> {
+        self.queue_for(id, text, message, Some(turn.clone())).await
+    }
+
+    async fn queue_for(
+        &self,
+        id: &ConversationId,
+        text: &str,
+        message: &ClientMessageId,
+        expected_turn_id: Option<TurnId>,
+    ) -> Result<Answer<QueueResponse>, Error> {
+        let extras = QueueExtras { client_message_id: Some(message.as_str().to_owned()), expected_turn_id };
         let body = Queueing { request: QueueRequest { text: text.to_owned() }, extras: &extras };
         let path = ["conversations", id.as_str(), "queue"];
         let request = self.request(Method::POST, &path, &[], Some(&body)).timeout(ANSWER);
-        self.answer(self.send_safely(request).await?).await
+        self.json(request, Twice::Safe).await
     }
 
     /// What waits, oldest first.
-    pub(crate) async fn queued(&self, id: &ConversationId) -> Result<Answer<QueueStateResponse>, Error> {
+    pub async fn queued(&self, id: &ConversationId) -> Result<Answer<QueueStateResponse>, Error> {
         self.read(id, "queue").await
     }
 
     /// Takes a message out of the queue.
-    pub(crate) async fn cancel(
+    pub async fn cancel(
         &self,
         id: &ConversationId,
         message: &str,
@@ -139,7 +211,7 @@ impl Client {
 /// Whole conversations.
 impl Client {
     /// The conversations with one of these statuses (none: with any) whose id begins like that.
-    pub(crate) async fn conversations(
+    pub async fn conversations(
         &self,
         statuses: &[ConversationStatus],
         prefix: Option<&str>,
@@ -156,7 +228,7 @@ impl Client {
     }
 
     /// A part of the history, with images as images.
-    pub(crate) async fn history(&self, id: &ConversationId, window: Window) -> Result<Vec<Stored>, Error> {
+    pub async fn history(&self, id: &ConversationId, window: Window) -> Result<Vec<Stored>, Error> {
         let mut query = vec![("sinceSeq", window.since.to_string()), ("extensions", "true".to_owned())];
         query.extend(window.before.map(|before| ("beforeSeq", before.to_string())));
         query.extend(window.limit.map(|limit| ("limit", limit.to_string())));
@@ -164,45 +236,49 @@ impl Client {
         Ok(self.ask::<History>(Method::GET, &path, &query, NOTHING).await?.value.chunks)
     }
 
-    pub(crate) async fn status(
-        &self,
-        id: &ConversationId,
-    ) -> Result<Answer<ConversationStatusResponse>, Error> {
+    /// The whole history in pages of so many chunks, the newest page first.
+    pub fn pages(&self, id: &ConversationId, limit: u64) -> Pages {
+        Pages::new(self, id.clone(), limit)
+    }
+
+    /// Whether a turn runs, and for how long.
+    pub async fn status(&self, id: &ConversationId) -> Result<Answer<ConversationStatusResponse>, Error> {
         self.read(id, "status").await
     }
 
-    pub(crate) async fn metrics(
-        &self,
-        id: &ConversationId,
-    ) -> Result<Answer<ConversationMetricsResponse>, Error> {
+    /// Tokens and times of each turn and step.
+    pub async fn metrics(&self, id: &ConversationId) -> Result<Answer<ConversationMetricsResponse>, Error> {
         self.read(id, "metrics").await
     }
 
-    pub(crate) async fn mcp(&self, id: &ConversationId) -> Result<Answer<McpStatusResponse>, Error> {
+    /// How the MCP servers of its directory do.
+    pub async fn mcp(&self, id: &ConversationId) -> Result<Answer<McpStatusResponse>, Error> {
         self.read(id, "mcp").await
     }
 
-    pub(crate) async fn open(&self, id: &ConversationId) -> Result<Answer<OpenConversationResponse>, Error> {
+    /// Asks every client to show a conversation.
+    pub async fn open(&self, id: &ConversationId) -> Result<Answer<OpenConversationResponse>, Error> {
         self.post(id, "open", NOTHING).await
     }
 
-    pub(crate) async fn close(&self, id: &ConversationId) -> Result<Answer<StopResponse>, Error> {
+    /// Takes a conversation off the list; its history stays.
+    pub async fn close(&self, id: &ConversationId) -> Result<Answer<StopResponse>, Error> {
         self.post(id, "close", NOTHING).await
     }
 
     /// Replaces the older part of the history by a summary, which a model writes.
-    pub(crate) async fn compact(
+    pub async fn compact(
         &self,
         id: &ConversationId,
         wishes: &CompactRequest,
     ) -> Result<Answer<CompactResponse>, Error> {
         let path = ["conversations", id.as_str(), "compact"];
         let request = self.request(Method::POST, &path, &[], Some(wishes));
-        self.answer(self.send(request.timeout(MODEL)).await?).await
+        self.json(request.timeout(MODEL), Twice::Unsafe).await
     }
 
     /// Removes a conversation; with `force` even while a turn is running, which is stopped.
-    pub(crate) async fn delete(
+    pub async fn delete(
         &self,
         id: &ConversationId,
         force: bool,
@@ -214,27 +290,23 @@ impl Client {
 
 /// What a conversation goes by.
 impl Client {
-    pub(crate) async fn title(&self, id: &ConversationId) -> Result<Answer<TitleResponse>, Error> {
+    /// The title.
+    pub async fn title(&self, id: &ConversationId) -> Result<Answer<TitleResponse>, Error> {
         self.read(id, "title").await
     }
 
-    pub(crate) async fn set_title(
-        &self,
-        id: &ConversationId,
-        title: &str,
-    ) -> Result<Answer<TitleResponse>, Error> {
+    /// Sets the title.
+    pub async fn set_title(&self, id: &ConversationId, title: &str) -> Result<Answer<TitleResponse>, Error> {
         self.put(id, "title", &SetTitleRequest { title: title.to_owned() }).await
     }
 
-    pub(crate) async fn model(
-        &self,
-        id: &ConversationId,
-    ) -> Result<Answer<ConversationModelResponse>, Error> {
+    /// The model of later turns.
+    pub async fn model(&self, id: &ConversationId) -> Result<Answer<ConversationModelResponse>, Error> {
         self.read(id, "model").await
     }
 
     /// None: the server's default.
-    pub(crate) async fn set_model(
+    pub async fn set_model(
         &self,
         id: &ConversationId,
         model: Option<String>,
@@ -242,11 +314,13 @@ impl Client {
         self.put(id, "model", &SetConversationModelRequest { model }).await
     }
 
-    pub(crate) async fn effort(&self, id: &ConversationId) -> Result<Answer<ReasoningEffortResponse>, Error> {
+    /// How much the model reasons in later turns.
+    pub async fn effort(&self, id: &ConversationId) -> Result<Answer<ReasoningEffortResponse>, Error> {
         self.read(id, "reasoning-effort").await
     }
 
-    pub(crate) async fn set_effort(
+    /// Sets how much the model reasons in later turns.
+    pub async fn set_effort(
         &self,
         id: &ConversationId,
         reasoning_effort: ReasoningEffort,
@@ -254,31 +328,31 @@ impl Client {
         self.put(id, "reasoning-effort", &SetReasoningEffortRequest { reasoning_effort }).await
     }
 
-    pub(crate) async fn cwd(&self, id: &ConversationId) -> Result<Answer<CwdResponse>, Error> {
+    /// The directory in which tools work.
+    pub async fn cwd(&self, id: &ConversationId) -> Result<Answer<CwdResponse>, Error> {
         self.read(id, "cwd").await
     }
 
-    pub(crate) async fn set_cwd(
-        &self,
-        id: &ConversationId,
-        cwd: String,
-    ) -> Result<Answer<CwdResponse>, Error> {
+    /// Sets the directory in which tools work.
+    pub async fn set_cwd(&self, id: &ConversationId, cwd: String) -> Result<Answer<CwdResponse>, Error> {
         self.put(id, "cwd", &SetCwdRequest { cwd }).await
     }
 
-    pub(crate) async fn clear_cwd(&self, id: &ConversationId) -> Result<Answer<CwdResponse>, Error> {
+    /// Goes back to the server's own directory.
+    pub async fn clear_cwd(&self, id: &ConversationId) -> Result<Answer<CwdResponse>, Error> {
         self.ask(Method::DELETE, &["conversations", id.as_str(), "cwd"], &[], NOTHING).await
     }
 }
 
 /// The server itself.
 impl Client {
-    pub(crate) async fn models(&self) -> Result<Answer<ModelsResponse>, Error> {
+    /// The models of all credentials.
+    pub async fn models(&self) -> Result<Answer<ModelsResponse>, Error> {
         self.ask(Method::GET, &["models"], &[], NOTHING).await
     }
 
     /// `date` is `YYYY-MM-DD`, or `YYYY-MM` for a month.
-    pub(crate) async fn throughput(
+    pub async fn throughput(
         &self,
         period: ThroughputPeriod,
         date: &str,
