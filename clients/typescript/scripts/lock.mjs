@@ -1,0 +1,12 @@
+// Takes out of the lock file what says where something was downloaded from, or who pays for it: it names versions and
+// hashes. To be run after each change of the dependencies.
+
+import { readFileSync, writeFileSync } from "node:fs";
+
+const file = new URL("../package-lock.json", import.meta.url);
+const lock = JSON.parse(readFileSync(file, "utf8"));
+for (const part of Object.values(lock.packages)) {
+  delete part.resolved;
+  delete part.funding;
+}
+writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);

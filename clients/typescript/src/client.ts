@@ -1,0 +1,102 @@
+// The client of a Dispatch server: conversations with agents, and realtime sessions.
+
+import { Conversations } from "./conversations/conversations.js";
+import { Socket } from "./conversations/socket.js";
+import { Sse } from "./conversations/sse.js";
+import { DispatchError } from "./error.js";
+import type { ClientTokenRequest, ClientTokenResponse, ModelExtras } from "./extensions.js";
+import { Http } from "./http.js";
+import { Realtime } from "./realtime/realtime.js";
+import type { ModelInfo } from "./transport.js";
+
+export type { Conversations, HistoryQuery, Sent, Waiting } from "./conversations/conversations.js";
+export type { ConversationEvent, GapEvent, TurnEvent } from "./conversations/events.js";
+export {
+  EMPTY as EMPTY_TRANSCRIPT,
+  type Entry,
+  type History,
+  type HistoryChunk,
+  type LiveTurn,
+  type Transcript,
+  reduce,
+  withHistory,
+  withOlder,
+} from "./conversations/transcript.js";
+export type { Message, Turn } from "./conversations/turn.js";
+export type { Handler } from "./emitter.js";
+export { DispatchError, type DispatchErrorCode, type ErrorDetails } from "./error.js";
+export type { GenerationTick, RealtimeEvents } from "./realtime/driver.js";
+export type { State as ConnectionState } from "./realtime/connection.js";
+export type { FaultCode } from "./realtime/error.js";
+export type { ImageSource } from "./realtime/image.js";
+export type { Mirror } from "./realtime/mirror.js";
+export type { Retry, Timeouts } from "./realtime/options.js";
+export type { ConnectOptions, Realtime, SubscribeOptions, ViewOptions } from "./realtime/realtime.js";
+export type { ImageOptions, LookInput, RealtimeClient, RealtimeViewer } from "./realtime/session.js";
+export type * from "./index.js";
+
+const DEFAULT_URL = "http://127.0.0.1:24203";
+const RECONNECT_FOR = 120_000;
+
+export interface ClientOptions {
+  /** A key, or a client token. Not needed where the server has no keys. */
+  readonly apiKey?: string;
+  /** Where the server is: `http://127.0.0.1:24203` if nothing is said. */
+  readonly baseUrl?: string;
+  /** Where realtime sessions are, if that is somewhere else. */
+  readonly realtimeBaseUrl?: string;
+  /** For how long watchers look for a server that is gone, in milliseconds: two minutes if nothing is said. */
+  readonly reconnectFor?: number;
+  /** Another `fetch` than the global one. */
+  readonly fetch?: typeof fetch;
+  /** Another `WebSocket` than the global one; `null` for none: conversations are watched by server-sent events then. */
+  readonly WebSocket?: typeof WebSocket | null;
+}
+
+/** What a server can be asked for. Nothing of the key can be seen in it. */
+export interface Client {
+  readonly conversations: Conversations;
+  readonly realtime: Realtime;
+  /** Keys that can be given away. */
+  readonly tokens: {
+    /** Makes a client token: for a page, good for a minute if nothing is said, and for realtime sessions only. */
+    readonly create: (options?: ClientTokenRequest) => Promise<ClientTokenResponse>;
+  };
+  /** The models of conversations, by name. */
+  readonly models: () => Promise<Models>;
+}
+
+export interface Models {
+  readonly models: readonly string[];
+  readonly modelInfo?: { readonly [name: string]: ModelInfo & ModelExtras };
+}
+
+/** Makes a client. Nothing is asked of the server yet. */
+export function createClient(options: ClientOptions = {}): Client {
+  const { apiKey, baseUrl = DEFAULT_URL, realtimeBaseUrl = baseUrl, reconnectFor = RECONNECT_FOR } = options;
+  const { WebSocket: socket = globalThis.WebSocket } = options;
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new DispatchError("invalid_input", "the key has characters that no key has");
+  }
+  const http = new Http(base(baseUrl), apiKey, options.fetch ?? ((...request) => fetch(...request)));
+  const line = socket
+    ? new Socket(http.socket("/"), socket, reconnectFor, () => http.json("GET", "/models", { isRepeatable: false }))
+    : new Sse(http, reconnectFor);
+  return {
+    conversations: new Conversations(http, line),
+    realtime: new Realtime(http, base(realtimeBaseUrl), socket),
+    tokens: { create: (body = {}) => http.json("POST", "/v1/client/tokens", { body }) },
+    models: () => http.json("GET", "/models"),
+  };
+}
+
+/** An address without a slash at its end. */
+function base(url: string): string {
+  try {
+    const { protocol, origin, pathname } = new URL(url.replace(/^ws/, "http"));
+    if (/^https?:$/.test(protocol)) return (origin + pathname).replace(/\/+$/, "");
+  } catch {
+    // Said below.
+  }
+  throw new DispatchError("invalid_input", "a server's address begins with http:// or https://");
+}
