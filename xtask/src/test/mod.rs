@@ -2,6 +2,7 @@
 
 mod licences;
 mod peers;
+mod python;
 mod typescript;
 
 use std::env;
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::generate;
-use crate::process::{cargo, need_codecs, run as process, succeeds};
+use crate::process::{cargo, need_codecs, program, run as process, succeeds};
+use crate::{generate, release, target};
 
 struct Part {
     name: &'static str,
@@ -27,19 +28,19 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 15] = [
     Part { name: "format", about: "rustfmt has nothing to change", quick: true, run: format },
     Part { name: "lint", about: "clippy has nothing to say", quick: true, run: lint },
     Part { name: "generated", about: "generated files are up to date", quick: true, run: generated },
     Part {
         name: "typescript",
-        about: "the generated types are those of the contract",
+        about: "the TypeScript client: types, tests, size, reference, and the scenario in Chromium",
         quick: false,
-        run: typescript::own,
+        run: typescript::client,
     },
     Part {
         name: "contract",
-        about: "the same, against a contract file beside the checkout",
+        about: "its types, against a contract file beside the checkout",
         quick: false,
         run: typescript::beside,
     },
@@ -62,6 +63,18 @@ const PARTS: [Part; 13] = [
         about: "the public realtime SDKs, unmodified, get what they want",
         quick: false,
         run: compat,
+    },
+    Part {
+        name: "rust",
+        about: "the Rust client, in the scenario of all clients",
+        quick: false,
+        run: rust_client,
+    },
+    Part {
+        name: "python",
+        about: "the Python client, built, installed and used",
+        quick: false,
+        run: python::check,
     },
     Part {
         name: "fuzz",
@@ -171,6 +184,16 @@ fn conformance() -> Result<Outcome> {
 
 fn compat() -> Result<Outcome> {
     crate::compat::run(&[])?;
+    Ok(Outcome::Passed)
+}
+
+fn rust_client() -> Result<Outcome> {
+    let server = release::build()?;
+    // Of the whole workspace: the tests have compiled all of it with the same features.
+    process(cargo(&["build", "--workspace", "--example", "scenario"]))?;
+    let mut scenario = program(target().join("debug/examples/scenario"), &[]);
+    scenario.arg(server);
+    process(scenario)?;
     Ok(Outcome::Passed)
 }
 

@@ -1,33 +1,75 @@
-//! The proof that the generated TypeScript is the contract, type by type, by the TypeScript compiler.
+//! The TypeScript client: its types are the contract's, its own tests pass, and it does what it says against the release
+//! binary, in Node and in Chromium.
 //!
 //! `clients/typescript/test/contract.ts` says what the contract's types are and `proof.ts` compares each with the
 //! generated one. What a type checker cannot see, that both sides export the same names and that each is compared, is
 //! checked here.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
 use super::Outcome;
 use crate::process::{need, program, run};
-use crate::{target, workspace};
+use crate::{release, target, workspace};
 
 const PACKAGE: &str = "clients/typescript";
 /// A copy of the published contract that some checkouts have beside them.
 const BESIDE: &str = "../shared/contract/wire-0.11.0.ts";
 
-/// Against the contract as the project knows it.
-pub(super) fn own() -> Result<Outcome> {
+/// Programs that are Chromium, or one like it.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The client as it is in the checkout, its types against the contract as the project knows it.
+pub(super) fn client() -> Result<Outcome> {
     install()?;
     let package = workspace().join(PACKAGE);
     names(&package)?;
-    let mut check = program("npm", &["run", "--silent", "check"]);
-    check.current_dir(&package);
-    run(check)?;
+    script(&package, "check")?;
     println!("The generated types are those of the contract, in both directions.");
+    script(&package, "docs")?;
+    script(&package, "size")?;
+    let server = match env::var_os("DISPATCH_BINARY") {
+        Some(named) => PathBuf::from(named),
+        None => release::build()?,
+    };
+    let against = [("DISPATCH_BINARY", server), ("CHROMIUM", browser()?)];
+    for name in ["test", "scenario"] {
+        let mut tests = npm(&package, name);
+        tests.envs(against.iter().map(|(name, path)| (name, path)));
+        run(tests)?;
+    }
     Ok(Outcome::Passed)
+}
+
+fn script(package: &Path, name: &str) -> Result<()> {
+    run(npm(package, name))
+}
+
+/// A script of the package.
+fn npm(package: &Path, name: &str) -> Command {
+    let mut script = program("npm", &["run", "--silent", name]);
+    script.current_dir(package);
+    script
+}
+
+/// The browser that the variable names, or one that is installed, or else Debian's.
+fn browser() -> Result<PathBuf> {
+    if let Some(named) = env::var_os("CHROMIUM") {
+        return Ok(named.into());
+    }
+    let found = || {
+        let folders = env::var_os("PATH").unwrap_or_default();
+        let programs = env::split_paths(&folders).flat_map(|folder| BROWSERS.map(|name| folder.join(name)));
+        programs.into_iter().find(|program| program.is_file())
+    };
+    if found().is_none() {
+        need("Chromium", program("chromium", &["--version"]), "chromium")?;
+    }
+    found().context("no Chromium was found; name one in the variable CHROMIUM")
 }
 
 /// Against the contract's own file, if there is one beside the checkout: the same proof with that file in the place of
