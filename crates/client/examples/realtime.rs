@@ -50,6 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("the first picture has {}", frame.size());
         }
     }
+    if count == 0 {
+        return Err("no picture came back".into());
+    }
     session.disconnect().await;
     let receipt = session.receipt().await?;
     println!("{count} pictures came back; {} seconds cost {} credits", receipt.seconds, receipt.credits);

@@ -3,6 +3,7 @@
 mod licences;
 mod peers;
 mod python;
+mod rust;
 mod typescript;
 
 use std::env;
@@ -10,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::process::{cargo, need_codecs, program, run as process, succeeds};
-use crate::{generate, release, target};
+use crate::generate;
+use crate::process::{cargo, need_codecs, run as process, succeeds};
 
 struct Part {
     name: &'static str,
@@ -66,9 +67,9 @@ const PARTS: [Part; 15] = [
     },
     Part {
         name: "rust",
-        about: "the Rust client, in the scenario of all clients",
+        about: "the Rust client: examples, and the scenario of all clients",
         quick: false,
-        run: rust_client,
+        run: rust::check,
     },
     Part {
         name: "python",
@@ -184,16 +185,6 @@ fn conformance() -> Result<Outcome> {
 
 fn compat() -> Result<Outcome> {
     crate::compat::run(&[])?;
-    Ok(Outcome::Passed)
-}
-
-fn rust_client() -> Result<Outcome> {
-    let server = release::build()?;
-    // Of the whole workspace: the tests have compiled all of it with the same features.
-    process(cargo(&["build", "--workspace", "--example", "scenario"]))?;
-    let mut scenario = program(target().join("debug/examples/scenario"), &[]);
-    scenario.arg(server);
-    process(scenario)?;
     Ok(Outcome::Passed)
 }
 
