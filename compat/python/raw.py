@@ -9,6 +9,8 @@ import base64
 import json
 import sys
 import urllib.parse
+from decimal import Decimal
+from itertools import pairwise
 
 import aiohttp
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -41,8 +43,16 @@ def tick(seconds: int) -> dict:
     return {"type": "generation_tick", "seconds": seconds}
 
 
-def without_sdp(frames: list[dict]) -> list[dict]:
-    return [{key: value for key, value in frame.items() if key != "sdp"} for frame in frames]
+def without(field: str, frames: list[dict]) -> list[dict]:
+    return [{key: value for key, value in frame.items() if key != field} for frame in frames]
+
+
+def check_ticks(ticks: list[dict]) -> None:
+    """1, 2, 3 …, and what is left, where the server says so, falls with each."""
+    equal("the ticks", without("credits", ticks), [tick(second + 1) for second in range(len(ticks))])
+    left = [Decimal(one["credits"]) for one in ticks if "credits" in one]
+    assert len(left) in (0, len(ticks)), ticks
+    assert all(before > after for before, after in pairwise(left)), ticks
 
 
 class Line:
@@ -97,7 +107,7 @@ class Line:
                     self.news.clear()
                     await self.news.wait()
         except TimeoutError:
-            came = without_sdp(self.frames)
+            came = without("sdp", self.frames)
             raise AssertionError(f"waited {seconds} s for {what}: {came}, close {self.closed}") from None
 
     async def until_frames(self, count: int) -> None:
@@ -190,7 +200,7 @@ async def frames_in_order() -> None:
         offer = await line.offer()
         check_answer(offer, await line.accept())
         await line.until_kind("generation_tick", 3)
-        came = without_sdp(line.frames[1:7])
+        came = without("credits", without("sdp", line.frames[1:7]))
         answered = {"type": "answer"}
         expected = [IMAGE_ACK, prompt_ack(words), answered, STARTED, tick(1), tick(2)]
         equal("the frames", came, expected)
@@ -316,7 +326,7 @@ async def second_offer() -> None:
         assert line.screen.frames > begin
         await line.until_kind("generation_tick", 3)
         ticks = line.of("generation_tick")
-        equal("the ticks", ticks, [tick(second + 1) for second in range(len(ticks))])
+        check_ticks(ticks)
 
 
 async def viewer_gets_no_ticks() -> None:
@@ -424,7 +434,8 @@ async def credits() -> None:
         ticks = line.of("generation_tick")
         seconds = given.broke_seconds or len(ticks)
         assert seconds, "no tick came"
-        equal("the ticks", ticks, [tick(second + 1) for second in range(seconds)])
+        equal("the number of ticks", len(ticks), seconds)
+        check_ticks(ticks)
         ended, error = line.frames[-2:]
         expected = {"type": "generation_ended", "seconds": seconds, "reason": "insufficient_credits"}
         equal("the frame before the last", ended, expected)
