@@ -10,7 +10,7 @@ export interface Call {
   readonly body?: object | undefined;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
-  /** Whether doing it twice is as good as once, so that it may be tried again when the server did not answer. It mostly is. */
+  /** Whether doing it twice is as good as once, so that it may be tried again when the server did not answer. Of GET and PUT it is. */
   readonly isRepeatable?: boolean;
 }
 
@@ -30,7 +30,7 @@ export class Http {
 
   /** The JSON of an answer. */
   async json<T>(method: string, path: string, call: Call = {}): Promise<T> {
-    const { isRepeatable = true, signal } = call;
+    const { isRepeatable = method === "GET" || method === "PUT", signal } = call;
     return this.repeated(isRepeatable, signal, async () => (await this.open(method, path, call)).json() as Promise<T>);
   }
 

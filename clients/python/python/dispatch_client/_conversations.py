@@ -286,12 +286,12 @@ class Conversations:
     async def stop(self, conversation_id: str) -> bool:
         """Ends the running turn. What was said stays, what is queued stays queued. Whether there was one."""
         path = ("conversations", conversation_id, "stop")
-        return bool((await self._http.json("POST", *path, is_repeatable=True))["abortedTurn"])
+        return bool((await self._http.json("POST", *path))["abortedTurn"])
 
     async def close(self, conversation_id: str) -> bool:
         """Ends the running turn, empties the queue, and hides it until its next message. Whether there was a turn."""
         path = ("conversations", conversation_id, "close")
-        return bool((await self._http.json("POST", *path, is_repeatable=True))["abortedTurn"])
+        return bool((await self._http.json("POST", *path))["abortedTurn"])
 
     async def delete(self, conversation_id: str, *, force: bool = False) -> bool:
         """Deletes it with everything that is kept for it; with `force` also while something runs in it. Whether there was

@@ -25,17 +25,17 @@ class Http:
         *path: str,
         query: Mapping[str, str | int | bool | None] | None = None,
         body: object = None,
-        is_repeatable: bool | None = None,
+        is_repeatable: bool = False,
         timeout: float = _ANSWER,
     ) -> Json:
-        """The JSON of an answer. What may be done twice is done again while the server does not answer."""
+        """The JSON of an answer. What may be done twice, as GET and PUT, is done again while the server does not answer."""
         text = None if body is None else json.dumps(body)
         pairs = [(name, _text(value)) for name, value in (query or {}).items() if value is not None]
 
         async def attempt() -> Json:
             return json.loads(await self.native.request(method, list(path), pairs, text, timeout))
 
-        if method != "POST" if is_repeatable is None else is_repeatable:
+        if is_repeatable or method in ("GET", "PUT"):
             return await repeated(attempt)
         return await attempt()
 

@@ -198,7 +198,7 @@ export class Conversations {
   /** Queues a text: it enters the running turn after its next tool results, or starts the next turn, or one now. */
   queue(conversationId: string, text: string, options: QueueExtras = {}): Promise<QueueResponse> {
     const body = { text, clientMessageId: unique(), ...options };
-    return this.#at("POST", conversationId, "/queue", { body });
+    return this.#at("POST", conversationId, "/queue", { body, isRepeatable: true });
   }
 
   /** As `queue`, if that turn is still running; otherwise it fails with `turn-mismatch`. */
@@ -236,7 +236,7 @@ export class Conversations {
 
   /** Replaces the older history by a summary, and waits for the model that writes it. The seqs begin anew. */
   compact(conversationId: string, request: CompactRequest = {}): Promise<CompactResponse> {
-    return this.#at("POST", conversationId, "/compact", { body: request, isRepeatable: false });
+    return this.#at("POST", conversationId, "/compact", { body: request });
   }
 
   status(conversationId: string): Promise<ConversationStatusResponse> {
