@@ -1,12 +1,9 @@
 // The client of a Dispatch server: conversations with agents, and realtime sessions.
 
-import { Conversations } from "./conversations/conversations.js";
-import { Socket } from "./conversations/socket.js";
-import { Sse } from "./conversations/sse.js";
-import { DispatchError } from "./error.js";
+import { assemble } from "./assemble.js";
+import type { Conversations } from "./conversations/conversations.js";
 import type { ClientTokenRequest, ClientTokenResponse, ModelExtras } from "./extensions.js";
-import { Http } from "./http.js";
-import { Realtime } from "./realtime/realtime.js";
+import type { Realtime } from "./realtime/realtime.js";
 import type { ModelInfo } from "./transport.js";
 
 export type { Conversations, HistoryQuery, Sent, Waiting } from "./conversations/conversations.js";
@@ -34,9 +31,6 @@ export type { Retry, Timeouts } from "./realtime/options.js";
 export type { ConnectOptions, Realtime, SubscribeOptions, ViewOptions } from "./realtime/realtime.js";
 export type { ImageOptions, LookInput, RealtimeClient, RealtimeViewer } from "./realtime/session.js";
 export type * from "./index.js";
-
-const DEFAULT_URL = "http://127.0.0.1:24203";
-const RECONNECT_FOR = 120_000;
 
 export interface ClientOptions {
   /** A key, or a client token. Not needed where the server has no keys. */
@@ -73,30 +67,5 @@ export interface Models {
 
 /** Makes a client. Nothing is asked of the server yet. */
 export function createClient(options: ClientOptions = {}): Client {
-  const { apiKey, baseUrl = DEFAULT_URL, realtimeBaseUrl = baseUrl, reconnectFor = RECONNECT_FOR } = options;
-  const { WebSocket: socket = globalThis.WebSocket } = options;
-  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey)) {
-    throw new DispatchError("invalid_input", "the key has characters that no key has");
-  }
-  const http = new Http(base(baseUrl), apiKey, options.fetch ?? ((...request) => fetch(...request)));
-  const line = socket
-    ? new Socket(http.socket("/"), socket, reconnectFor, () => http.json("GET", "/models", { isRepeatable: false }))
-    : new Sse(http, reconnectFor);
-  return {
-    conversations: new Conversations(http, line),
-    realtime: new Realtime(http, base(realtimeBaseUrl), socket),
-    tokens: { create: (body = {}) => http.json("POST", "/v1/client/tokens", { body }) },
-    models: () => http.json("GET", "/models"),
-  };
-}
-
-/** An address without a slash at its end. */
-function base(url: string): string {
-  try {
-    const { protocol, origin, pathname } = new URL(url.replace(/^ws/, "http"));
-    if (/^https?:$/.test(protocol)) return (origin + pathname).replace(/\/+$/, "");
-  } catch {
-    // Said below.
-  }
-  throw new DispatchError("invalid_input", "a server's address begins with http:// or https://");
+  return assemble(options)[0];
 }

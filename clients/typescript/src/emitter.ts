@@ -65,6 +65,10 @@ export class Emitter<Events extends object> {
 }
 
 /** Calls back into the application: its mistakes are its own, also those that it makes later. */
-export function guarded<T>(callback: Handler<T> | undefined, value: T): void {
-  new Promise((resolve) => resolve(callback?.(value))).catch((error) => console.error("a callback failed:", error));
+export async function guarded<T>(callback: Handler<T> | undefined, value: T): Promise<void> {
+  try {
+    await callback?.(value);
+  } catch (error) {
+    console.error("a callback failed:", error);
+  }
 }

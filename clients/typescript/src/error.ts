@@ -40,9 +40,12 @@ export async function fromAnswer(response: Response): Promise<DispatchError> {
   const { status } = response;
   const body = (await response.json().catch(() => undefined)) as Partial<ErrorBody> | undefined;
   const message = body?.error ?? `the server answered with status ${status}`;
-  // A client's mistake stays one; these are about the moment.
-  const permanent = status < 500 && ![408, 425, 429].includes(status);
-  return new DispatchError(body?.code ?? "http", message, { status, permanent });
+  return new DispatchError(body?.code ?? "http", message, { status, permanent: !isPassing(status) });
+}
+
+/** Whether an answer that is no success is about the moment. A client's mistake stays one. */
+export function isPassing(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status);
 }
 
 /** Whether the same request may succeed in a moment. */

@@ -41,6 +41,29 @@ export interface EventExtras {
   readonly eventSeq?: number;
 }
 
+/** What a chunk of the history carries besides, where extensions were asked for. */
+export interface StoredChunkExtras {
+  /**
+   * On a `tool-result`: milliseconds that the tool itself ran, as its event said. Absent if it never started, if the
+   * server was killed meanwhile, and on what an older version wrote.
+   */
+  readonly durationMs?: number;
+  /** `true` on a user's `text` that its turn took in while it ran, as its `steering` event said. Absent on all others. */
+  readonly steering?: boolean;
+  /** The turn that wrote it. Absent on the summary of a compaction. */
+  readonly turnId?: string;
+}
+
+/** What the metrics of a turn carry besides, where extensions were asked for. */
+export interface TurnMetricsExtras {
+  /** The model that answered, `credential/model`. */
+  readonly model?: string;
+  /** Why it ended, as its `done` event said; `interrupted` for one that was found open after a crash. */
+  readonly reason?: string;
+  /** When the turn began, in milliseconds since the Unix epoch. */
+  readonly startedAt?: number;
+}
+
 /** What becomes of a message to a conversation whose turn is still running. */
 export type WhenActive =
   /** It is refused. */

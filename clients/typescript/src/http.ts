@@ -1,7 +1,7 @@
 // Requests to a server, with a key.
 
 import { DispatchError, fromAnswer, mayPass } from "./error.js";
-import { Backoff } from "./wait.js";
+import { Backoff, sleep } from "./wait.js";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -44,7 +44,7 @@ export class Http {
         signal?.throwIfAborted();
         const told = this.told(error);
         if (!isRepeatable || !mayPass(told)) throw told;
-        await backoff.wait(signal, told);
+        await sleep(backoff.next(told), signal);
       }
     }
   }
@@ -92,6 +92,4 @@ function search(query: Query = {}): string {
 }
 
 /** A part of a path. */
-export function segment(text: string): string {
-  return encodeURIComponent(text);
-}
+export const segment: (text: string) => string = encodeURIComponent;

@@ -13,17 +13,17 @@ export class Backoff {
     this.#patience = patience;
   }
 
-  /** Waits until the next attempt. Rejects when it is given up: with that error, if there is one. */
-  async wait(signal?: AbortSignal, error?: unknown): Promise<void> {
+  /** How long to wait before the next attempt, in milliseconds. Throws when it is given up: that error, if there is one. */
+  next(error?: unknown): number {
     const now = performance.now();
     this.#since ??= now;
     if (now - this.#since > this.#patience) {
-      throw error ?? new DispatchError("unreachable", "the server could not be reached for too long");
+      throw error ?? new DispatchError("unreachable", "the server cannot be reached");
     }
     const delay = Math.min(10_000, 125 * 2 ** this.#attempts);
     this.#attempts += 1;
     // A little more or less, so that not all clients of a server come back at once.
-    await sleep(delay * (0.8 + 0.4 * Math.random()), signal);
+    return delay * (0.8 + 0.4 * Math.random());
   }
 
   /** The server has answered. */

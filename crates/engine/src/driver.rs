@@ -213,7 +213,7 @@ impl Driver {
             .iter()
             .filter_map(|op| match op {
                 LogOp::Deliver(_, ids) => Some(ids.as_slice()),
-                LogOp::Grow(_) | LogOp::Append(_) | LogOp::Step(_) => None,
+                LogOp::Grow(_) | LogOp::Append(_) | LogOp::Answer(..) | LogOp::Step(_) => None,
             })
             .flatten()
             .cloned()

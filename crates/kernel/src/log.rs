@@ -48,6 +48,9 @@ pub enum LogOp {
     Grow(Growth),
     /// A chunk is complete. Closes the open chunk of the same seq, if there is one.
     Append(Entry),
+    /// The result of a tool call is complete, with the milliseconds that the tool ran, if it was started. For people: the
+    /// model sees the chunk alone.
+    Answer(Entry, Option<u64>),
     /// A chunk is complete and carries these queued messages: they leave the queue in the same transaction.
     Deliver(Entry, Vec<String>),
     /// The provider's stream of a step is over: its usage row, written once.

@@ -29,7 +29,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::future::BoxFuture;
 use kernel::{LogOp, Message};
 use serde_json::value::RawValue;
-use wire::extension::ImageChunk;
+use wire::extension::{ImageChunk, StoredChunkExtras, TurnMetricsExtras};
 use wire::{
     ConversationId, ConversationMeta, ConversationStatus, QueuedMessage, ReasoningEffort, Role, TurnId,
     TurnMetrics,
@@ -122,6 +122,20 @@ pub struct StoredRow {
     pub role: Role,
     /// The JSON of a [`wire::Chunk`].
     pub chunk: Box<RawValue>,
+    /// What goes beyond the contract.
+    #[serde(flatten)]
+    pub extras: StoredChunkExtras,
+}
+
+/// The figures of a sealed turn.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct SealedTurn {
+    /// Its tokens and times.
+    #[serde(flatten)]
+    pub metrics: TurnMetrics,
+    /// What goes beyond the contract.
+    #[serde(flatten)]
+    pub extras: TurnMetricsExtras,
 }
 
 /// Which conversations to list.
@@ -341,8 +355,8 @@ pub trait Store: Ledger + Send + Sync + 'static {
     /// up to and including `last_seq`. A row that cannot be read is left out and logged, never an error.
     fn messages(&self, id: &ConversationId, last_seq: u64) -> BoxFuture<'_, Result<Vec<Numbered>, Error>>;
 
-    /// The metrics of sealed turns, oldest first.
-    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<TurnMetrics>, Error>>;
+    /// The figures of sealed turns, oldest first.
+    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<SealedTurn>, Error>>;
 
     /// Replaces the older part of the history by a summary, in one transaction; what was is in the archive, seq by seq.
     /// The conversation's chunks are numbered from 1 anew, its messages as well. Refused with [`Error::TurnOpen`] while a

@@ -123,7 +123,9 @@ impl OpenTurn {
         for op in ops {
             match op {
                 LogOp::Grow(growth) => trial.grow(growth)?,
-                LogOp::Append(entry) | LogOp::Deliver(entry, _) => trial.append(entry)?,
+                LogOp::Append(entry) | LogOp::Answer(entry, _) | LogOp::Deliver(entry, _) => {
+                    trial.append(entry)?;
+                }
                 LogOp::Step(step) => trial.step(step)?,
             }
         }
@@ -141,7 +143,9 @@ impl OpenTurn {
     pub(crate) fn replay(&mut self, op: LogOp) {
         let (seq, message, role) = match &op {
             LogOp::Grow(growth) => (growth.seq, growth.message, Role::Assistant),
-            LogOp::Append(entry) | LogOp::Deliver(entry, _) => (entry.seq, entry.message, entry.role),
+            LogOp::Append(entry) | LogOp::Answer(entry, _) | LogOp::Deliver(entry, _) => {
+                (entry.seq, entry.message, entry.role)
+            }
             LogOp::Step(_) => (self.tail.seq, self.tail.message, self.tail.role),
         };
         if let Err(misfit) = self.admit(&[op]) {

@@ -127,7 +127,7 @@ async fn fills_the_disk() {
     assert_eq!(lines[5], "6 assistant \"There is room.\"");
     let metrics = store.metrics(&id("c")).await.unwrap();
     assert_eq!(
-        metrics.iter().map(|turn| &turn.turn_id).collect::<Vec<_>>(),
+        metrics.iter().map(|turn| &turn.metrics.turn_id).collect::<Vec<_>>(),
         [&turn_id("t1"), &turn_id("t2")]
     );
     drop(store);

@@ -116,14 +116,18 @@ fn verify(acknowledged: &Acknowledged, found: &ShownConversation) {
         let there = chunks[seq]["text"].as_str().unwrap();
         assert!(there.starts_with(text), "chunk {seq} is {there:?}, and had been {text:?}");
     }
-    let steps: Vec<String> =
-        found.metrics.iter().flat_map(|turn| &turn.steps).map(|step| step.step_id.to_string()).collect();
+    let steps: Vec<String> = found
+        .metrics
+        .iter()
+        .flat_map(|turn| &turn.metrics.steps)
+        .map(|step| step.step_id.to_string())
+        .collect();
     assert_eq!(steps.len(), steps.iter().collect::<BTreeSet<_>>().len(), "a step is counted once");
     assert!(acknowledged.steps.iter().all(|step| steps.contains(step)), "a step is missing");
     // Sealed by itself, not by the recovery, which does not know the duration.
     for turn in &acknowledged.sealed {
-        let turn = found.metrics.iter().find(|metrics| metrics.turn_id.as_str() == turn).unwrap();
-        assert_eq!(turn.duration_ms, Some(7));
+        let sealed = found.metrics.iter().find(|found| found.metrics.turn_id.as_str() == turn).unwrap();
+        assert_eq!(sealed.metrics.duration_ms, Some(7));
     }
     let taken: Vec<&str> = found
         .chunks
@@ -233,7 +237,9 @@ impl Writing {
         let complete: Vec<_> = ops
             .iter()
             .filter_map(|op| match op {
-                LogOp::Append(entry) | LogOp::Deliver(entry, _) => Some((entry.seq, entry.chunk.clone())),
+                LogOp::Append(entry) | LogOp::Answer(entry, _) | LogOp::Deliver(entry, _) => {
+                    Some((entry.seq, entry.chunk.clone()))
+                }
                 LogOp::Grow(_) | LogOp::Step(_) => None,
             })
             .collect();

@@ -504,7 +504,7 @@ async fn a_step_is_charged_with_its_row(mut world: impl World) {
     let rows: Vec<_> = events(store).await.iter().map(row).collect();
     assert_eq!(rows[1..], [(2, charged(0, one.usage, 450)), (3, charged(1, two.usage, 45))]);
     assert_eq!(event_ids(store).await, ["credit:of k", "step:t:0", "step:t:1"]);
-    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].steps, [one, two]);
+    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].metrics.steps, [one, two]);
 }
 
 async fn a_turn_of_a_key_that_has_nothing_left_is_not_begun(world: impl World) {
@@ -543,7 +543,7 @@ async fn a_step_that_cannot_be_counted_is_not_written(world: impl World) {
     journal(store, "c", "t", [LogOp::Step(step("s1", 1, 1))]).await.unwrap();
     seal(store, "c", "t").await.unwrap();
     assert_eq!(event_ids(store).await, ["credit:of k", "step:t:0"]);
-    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].steps.len(), 1);
+    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].metrics.steps.len(), 1);
     // Where tokens are free they may be as many as anybody claims, and others are counted all the same.
     let free = Payer { price: Price::FREE, ..payer("k") };
     store.begin_paid_turn(beginning("c", "t2", "Hello", 1), free).await.unwrap();

@@ -2,7 +2,11 @@
 
 use kernel::{Entry, Growth, INTERRUPTED, LogOp, Message, Part, TextKind};
 use serde_json::json;
-use store::{BeginTurn, Begun, Conversation, Error, Filter, Recovery, Sealed, Setting, Window};
+use store::{
+    BeginTurn, Begun, Compaction, Conversation, Error, Filter, Recovery, Seal, Sealed, SealedTurn, Setting,
+    Window,
+};
+use wire::extension::{StoredChunkExtras, TurnMetricsExtras};
 use wire::{
     Chunk, ConversationId, ConversationMeta, ConversationStatus, ReasoningEffort, Role, StepMetrics,
     TurnMetrics, Usage,
@@ -42,6 +46,8 @@ behaviours! {
     a_window_is_cut_from_the_end
     messages_are_grouped_by_their_number
     metrics_are_sums_of_steps
+    a_chunk_keeps_its_turn_and_what_people_are_shown_of_it
+    a_turn_keeps_when_it_began_why_it_ended_and_who_answered
     writes_take_effect_in_the_order_of_the_calls
     a_write_happens_even_if_nobody_waits
     unknown_conversations_are_empty
@@ -165,12 +171,19 @@ async fn a_start_seals_what_was_left_open(mut world: impl World) {
     );
     assert_eq!(
         store.metrics(&id("open")).await.unwrap(),
-        vec![TurnMetrics {
-            turn_id: turn_id("t2"),
-            usage: Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() },
-            duration_ms: None,
-            steps: vec![step("s0", 10, 5), step("s1", 0, 0)],
-            context_size: Some(15),
+        vec![SealedTurn {
+            metrics: TurnMetrics {
+                turn_id: turn_id("t2"),
+                usage: Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() },
+                duration_ms: None,
+                steps: vec![step("s0", 10, 5), step("s1", 0, 0)],
+                context_size: Some(15),
+            },
+            extras: TurnMetricsExtras {
+                started_at: Some(50),
+                reason: Some("interrupted".to_owned()),
+                model: None,
+            },
         }]
     );
     let open = store.conversation(&id("open")).await.unwrap().unwrap();
@@ -263,7 +276,7 @@ async fn a_write_that_does_not_fit_changes_nothing(world: impl World) {
             "6 tool result b of step \"done\"",
         ]
     );
-    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].steps, vec![]);
+    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].metrics.steps, vec![]);
 }
 
 async fn a_step_is_counted_once(world: impl World) {
@@ -276,7 +289,7 @@ async fn a_step_is_counted_once(world: impl World) {
     let twice = journal(store, "c", "t", twice).await;
     assert!(matches!(twice, Err(Error::Misfit(_))), "{twice:?}");
     seal(store, "c", "t").await.unwrap();
-    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].steps, vec![step("s0", 1, 1)]);
+    assert_eq!(store.metrics(&id("c")).await.unwrap()[0].metrics.steps, vec![step("s0", 1, 1)]);
 }
 
 async fn one_turn_at_a_time(world: impl World) {
@@ -623,8 +636,9 @@ async fn metrics_are_sums_of_steps(world: impl World) {
     seal(store, "c", "t1").await.unwrap();
     begin(store, "c", "t0").await;
     seal(store, "c", "t0").await.unwrap();
+    let turns = store.metrics(&id("c")).await.unwrap();
     assert_eq!(
-        store.metrics(&id("c")).await.unwrap(),
+        turns.into_iter().map(|turn| turn.metrics).collect::<Vec<_>>(),
         vec![
             TurnMetrics {
                 turn_id: turn_id("t1"),
@@ -646,6 +660,85 @@ async fn metrics_are_sums_of_steps(world: impl World) {
                 context_size: Some(30),
             },
         ]
+    );
+}
+
+async fn a_chunk_keeps_its_turn_and_what_people_are_shown_of_it(mut world: impl World) {
+    let store = world.store();
+    store.enqueue(&id("c"), queued("m", 1)).await.unwrap();
+    begin(store, "c", "t1").await;
+    let answer =
+        |seq, call: &str, ran| LogOp::Answer(entry(seq, seq - 2, Role::Tool, result(call, "", false)), ran);
+    let ops = [
+        says(2, 2, call("a")),
+        says(3, 2, call("b")),
+        says(4, 2, call("d")),
+        answer(5, "a", Some(1200)),
+        answer(6, "b", None),
+        answer(7, "d", Some(0)),
+        LogOp::Deliver(entry(8, 6, Role::User, text("steer")), vec!["m".to_owned()]),
+        says(9, 7, call("e")),
+    ];
+    journal(store, "c", "t1", ops).await.unwrap();
+    world.reopen();
+    let store = world.store();
+    begin(store, "c", "t2").await;
+    seal(store, "c", "t2").await.unwrap();
+
+    let of = |turn: &str| StoredChunkExtras { turn_id: Some(turn_id(turn)), ..StoredChunkExtras::default() };
+    let ran = |ms| StoredChunkExtras { duration_ms: Some(ms), ..of("t1") };
+    let steers = StoredChunkExtras { steering: Some(true), ..of("t1") };
+    let whole = [
+        of("t1"),
+        of("t1"),
+        of("t1"),
+        of("t1"),
+        ran(1200),
+        of("t1"),
+        ran(0),
+        steers.clone(),
+        of("t1"),
+        // The result of a call that the restart interrupted.
+        of("t1"),
+        of("t2"),
+    ];
+    let rows = store.chunks(&id("c"), Window::default()).await.unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.extras).collect::<Vec<_>>(), whole);
+
+    let compaction = Compaction {
+        conversation: id("c"),
+        archive: id("archive"),
+        summary: "summary".to_owned(),
+        keep_from: Some(6),
+        last_seq: 11,
+    };
+    store.compact(compaction).await.unwrap();
+    let rows = store.chunks(&id("c"), Window::default()).await.unwrap();
+    let kept: Vec<_> = rows.into_iter().map(|row| row.extras).collect();
+    assert_eq!(kept, [StoredChunkExtras::default(), steers, of("t1"), of("t1"), of("t2")]);
+    let end = Window { limit: Some(4), ..Window::default() };
+    let rows = store.chunks(&id("archive"), end).await.unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.extras).collect::<Vec<_>>(), whole[7..]);
+}
+
+async fn a_turn_keeps_when_it_began_why_it_ended_and_who_answered(world: impl World) {
+    let store = world.store();
+    let chosen = BeginTurn { model: Some("a/kept".to_owned()), ..beginning("c", "t1", "Hello", 1000) };
+    store.begin_turn(chosen).await.unwrap();
+    seal(store, "c", "t1").await.unwrap();
+    let other = BeginTurn { answered_by: Some("a/other".to_owned()), ..beginning("c", "t2", "Hello", 2000) };
+    store.begin_turn(other).await.unwrap();
+    let aborted = Seal { reason: "aborted".to_owned(), ..sealing("c", "t2", 2500) };
+    store.seal(aborted).await.unwrap();
+    let extras = |started_at, reason: &str, model: &str| TurnMetricsExtras {
+        started_at: Some(started_at),
+        reason: Some(reason.to_owned()),
+        model: Some(model.to_owned()),
+    };
+    let turns = store.metrics(&id("c")).await.unwrap();
+    assert_eq!(
+        turns.into_iter().map(|turn| turn.extras).collect::<Vec<_>>(),
+        [extras(1000, "stop", "a/kept"), extras(2000, "aborted", "a/other")]
     );
 }
 

@@ -157,7 +157,9 @@ impl Place {
             }
             Write::Result(name) => {
                 self.advance(Role::Tool, false);
-                append(self.seq, self.message, Role::Tool, result(&name.to_string(), "done", false))
+                let result = result(&name.to_string(), "done", false);
+                let ran = (name % 2 == 0).then_some(u64::from(*name));
+                LogOp::Answer(entry(self.seq, self.message, Role::Tool, result), ran)
             }
             Write::Deliver(message) => {
                 self.advance(Role::User, false);
@@ -329,7 +331,7 @@ async fn run(actions: Vec<(usize, Action)>) -> Result<(), TestCaseError> {
             let rows = store.chunks(&conversation, window).await?;
             Ok(rows
                 .into_iter()
-                .map(|row| (row.seq, row.role, row.chunk.get().to_owned()))
+                .map(|row| (row.seq, row.role, row.chunk.get().to_owned(), row.extras))
                 .collect::<Vec<_>>())
         });
         let _ = both!(disk, memory, |store| store.messages(&conversation, time % 9));

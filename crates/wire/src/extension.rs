@@ -51,6 +51,37 @@ pub struct EventExtras {
     pub client_message_ids: Option<Vec<String>>,
 }
 
+/// What a chunk of the history carries besides, where extensions were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredChunkExtras {
+    /// The turn that wrote it. Absent on the summary of a compaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+    /// `true` on a user's `text` that its turn took in while it ran, as its `steering` event said. Absent on all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steering: Option<bool>,
+    /// On a `tool-result`: milliseconds that the tool itself ran, as its event said. Absent if it never started, if the
+    /// server was killed meanwhile, and on what an older version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+/// What the metrics of a turn carry besides, where extensions were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TurnMetricsExtras {
+    /// When the turn began, in milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<u64>,
+    /// Why it ended, as its `done` event said; `interrupted` for one that was found open after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The model that answered, `credential/model`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
 /// What becomes of a message to a conversation whose turn is still running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -115,6 +115,8 @@ pub(super) fn all() -> Result<Vec<Module>> {
             [
                 extension::ExtensionEvent,
                 extension::EventExtras,
+                extension::StoredChunkExtras,
+                extension::TurnMetricsExtras,
                 extension::WhenActive,
                 extension::ImageInput,
                 extension::ImageChunk,

@@ -7,6 +7,7 @@ import type {
   DeleteConversationResponse,
   QueueExtras,
   QueueStateResponse,
+  TurnMetricsExtras,
   WorkspaceExtras,
 } from "../extensions.js";
 import { type Call, type Http, segment } from "../http.js";
@@ -62,13 +63,8 @@ type Settings = TitleResponse &
   ReasoningEffortResponse &
   CompactPercentResponse;
 
-const PATHS: { readonly [name: string]: string } = {
-  title: "/title",
-  model: "/model",
-  cwd: "/cwd",
-  reasoningEffort: "/reasoning-effort",
-  percent: "/compact-percent",
-};
+/** What the paths of settings end with whose names are others. */
+const PATHS: { readonly [name: string]: string } = { reasoningEffort: "reasoning-effort", percent: "compact-percent" };
 
 export class Conversations {
   readonly #http: Http;
@@ -116,19 +112,18 @@ export class Conversations {
   }
 
   #watch(conversationId: string, reads: boolean, { signal }: Waiting): Stream<ConversationEvent> {
-    let feed = this.#feeds.get(conversationId);
-    const isNew = !feed?.isWatched;
-    if (!feed || isNew) this.#feeds.set(conversationId, (feed = new Feed(conversationId)));
-    const watched = feed;
-    const stream = watched.join(reads, () => {
+    const known = this.#feeds.get(conversationId);
+    const feed = known?.isWatched ? known : new Feed(conversationId);
+    this.#feeds.set(conversationId, feed);
+    const stream = feed.join(reads, () => {
       signal?.removeEventListener("abort", leave);
-      if (watched.isWatched) return;
+      if (feed.isWatched) return;
       this.#feeds.delete(conversationId);
-      this.#line.close(watched);
+      this.#line.close(feed);
     });
     const leave = () => void stream.return();
     signal?.addEventListener("abort", leave);
-    if (isNew) this.#line.open(watched);
+    if (feed !== known) this.#line.open(feed);
     if (signal?.aborted) leave();
     return stream;
   }
@@ -244,8 +239,9 @@ export class Conversations {
   }
 
   /** Tokens and times of its sealed turns, oldest first. */
-  async metrics(conversationId: string): Promise<readonly TurnMetrics[]> {
-    return (await this.#at<ConversationMetricsResponse>("GET", conversationId, "/metrics")).turns;
+  async metrics(conversationId: string): Promise<readonly (TurnMetrics & TurnMetricsExtras)[]> {
+    const query = { extensions: true };
+    return (await this.#at<ConversationMetricsResponse>("GET", conversationId, "/metrics", { query })).turns;
   }
 
   title(conversationId: string): Promise<string> {
@@ -285,11 +281,11 @@ export class Conversations {
   }
 
   /** Percent of the model's context window at which it is compacted by itself; 0 means never. */
-  async compactPercent(conversationId: string): Promise<number> {
+  compactPercent(conversationId: string): Promise<number> {
     return this.#setting(conversationId, "percent");
   }
 
-  async setCompactPercent(conversationId: string, percent: number): Promise<number> {
+  setCompactPercent(conversationId: string, percent: number): Promise<number> {
     return this.#setting(conversationId, "percent", { percent });
   }
 
@@ -299,7 +295,7 @@ export class Conversations {
     name: Name,
     body?: Partial<Settings>,
   ): Promise<Settings[Name]> {
-    return (await this.#at<Settings>(body ? "PUT" : "GET", id, PATHS[name]!, { body }))[name];
+    return (await this.#at<Settings>(body ? "PUT" : "GET", id, `/${PATHS[name] ?? name}`, { body }))[name];
   }
 
   #at<T>(method: string, conversationId: string, path: string, call: Call = {}): Promise<T> {
@@ -308,6 +304,6 @@ export class Conversations {
 }
 
 function name(message: Message | string): Named {
-  const ids = { conversationId: unique(), clientMessageId: unique() };
-  return { ...ids, ...(typeof message === "string" ? { message } : message) };
+  const given = typeof message === "string" ? { message } : message;
+  return { conversationId: unique(), clientMessageId: unique(), ...given };
 }

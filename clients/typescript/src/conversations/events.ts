@@ -27,8 +27,8 @@ export interface Position {
 
 /** What asks for all that is to be heard, after that event if there is one: JSON leaves out what is undefined. */
 export function from(position: Position | undefined): WatchExtras {
-  const after = { turnId: position?.turnId, afterEventSeq: position?.eventSeq } as WatchExtras;
-  return { ...after, cursor: true, extensions: true };
+  const { turnId, eventSeq: afterEventSeq } = position ?? {};
+  return { turnId, afterEventSeq, cursor: true, extensions: true } as WatchExtras;
 }
 
 /** Follows the numbers of events, and says what each means. */

@@ -1,22 +1,20 @@
 // The WebSocket that all watched conversations of a client share.
 
 import { DispatchError, mayPass } from "../error.js";
-import type { ConversationDeletedMessage } from "../extensions.js";
-import type {
-  ChatDeltaMessage,
-  ChatErrorMessage,
-  ChatSubscribeMessage,
-  ConversationCompactedMessage,
-  SurfaceSubscribeMessage,
-} from "../transport.js";
-import { Backoff } from "../wait.js";
+import type { ExtensionServerMessage } from "../extensions.js";
+import type { ServerMessage } from "../transport.js";
+import { Backoff, sleep } from "../wait.js";
 import { type TurnEvent, from } from "./events.js";
 import type { Feed } from "./feed.js";
 
-type Frame = ChatDeltaMessage | ChatErrorMessage | ConversationCompactedMessage | ConversationDeletedMessage;
+/** What comes over the socket. */
+export type Frame = ServerMessage | ExtensionServerMessage;
 
 /** How long nothing may be heard before the server is asked for a word, and again until it is given up. In milliseconds. */
 const SILENCE = 20_000;
+
+/** A surface that there is not. Every server has a word to say about it. */
+export const NO_SURFACE = "none";
 
 /** How conversations are watched. */
 export interface Line {
@@ -24,98 +22,149 @@ export interface Line {
   close(feed: Feed): void;
 }
 
+/** Who uses the socket beside the conversations. */
+export interface Companion {
+  /** Whether anybody wants to hear of it now, and so of the socket. */
+  readonly isWatched: boolean;
+  /** A socket is being made. */
+  connecting(): void;
+  /** There is none, and one is made in so many milliseconds. */
+  waiting(delay: number): void;
+  /** There is none, and none is made until somebody asks for it. */
+  refused(error: DispatchError): void;
+  /** Nobody needs it any more. */
+  closed(): void;
+  take(frame: Frame): void;
+}
+
 export class Socket implements Line {
-  readonly #url: string;
-  readonly #WebSocket: typeof WebSocket;
+  companion: Companion | undefined;
+  readonly #make: () => WebSocket;
   /** Rejects if a request with the same key is refused. Browsers do not say why a WebSocket was. */
-  readonly #probe: () => Promise<unknown>;
+  readonly #probe: (signal: AbortSignal) => Promise<unknown>;
   readonly #feeds = new Map<string, Feed>();
   readonly #backoff: Backoff;
   #socket: WebSocket | undefined;
+  #isOpen = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Another one is to be made, in a moment. */
-  #isWaiting = false;
+  /** While another one is to be made, in a moment: what ends the moment. */
+  #pause: AbortController | undefined;
 
-  /** With an address that has the key in it. */
-  constructor(url: string, socket: typeof WebSocket, patience: number, probe: () => Promise<unknown>) {
-    this.#url = url;
-    this.#WebSocket = socket;
+  constructor(make: () => WebSocket, patience: number, probe: (signal: AbortSignal) => Promise<unknown>) {
+    this.#make = make;
     this.#backoff = new Backoff(patience);
     this.#probe = probe;
   }
 
   open(feed: Feed): void {
     this.#feeds.set(feed.id, feed);
-    if (this.#socket?.readyState === 1) this.#subscribe(feed);
-    else if (!this.#socket && !this.#isWaiting) this.#connect();
+    if (this.#isOpen) this.#subscribe(feed);
+    else this.start();
   }
 
   close(feed: Feed): void {
     this.#feeds.delete(feed.id);
-    this.#send({ type: "chat.unsubscribe", conversationId: feed.id });
-    if (this.#feeds.size === 0) this.#drop();
+    this.send({ type: "chat.unsubscribe", conversationId: feed.id });
+    this.leave();
+  }
+
+  /** Makes one, unless there is one, or will be in a moment. */
+  start(): void {
+    if (!this.#socket && !this.#pause) this.#connect();
+  }
+
+  /** Closes it, unless somebody needs it. */
+  leave(): void {
+    if (this.#isNeeded) return;
+    this.#drop();
+    this.companion?.closed();
+  }
+
+  /** Makes one now, and not in a moment. One that is open has to show that it is still there. */
+  retry(): void {
+    if (this.#isOpen) this.#listen(0);
+    else if (this.#isNeeded) this.#connect();
+  }
+
+  /** It is gone, whether or not it says so. Another one is made in a moment. */
+  lose(): void {
+    if (!this.#socket) return;
+    const wasOpen = this.#isOpen;
+    this.#drop();
+    for (const feed of this.#feeds.values()) feed.wasLost = true;
+    void this.#again(wasOpen);
+  }
+
+  /** Sends it, if there is a socket that is open. */
+  send(frame: object): void {
+    if (this.#isOpen) this.#socket!.send(JSON.stringify(frame));
+  }
+
+  get #isNeeded(): boolean | undefined {
+    return this.#feeds.size > 0 || this.companion?.isWatched;
   }
 
   #connect(): void {
+    this.#drop();
     let socket: WebSocket;
     try {
-      socket = new this.#WebSocket(this.#url);
+      socket = this.#make();
     } catch {
       // What it says has the address in it, and so the key.
-      return this.#fail(new DispatchError("unreachable", "this address is not one of a WebSocket"));
+      return this.#fail(new DispatchError("unreachable", "the server cannot be reached"));
     }
     this.#socket = socket;
-    let isOpen = false;
-    const gone = () => {
-      if (this.#socket !== socket) return;
-      this.#drop();
-      for (const feed of this.#feeds.values()) feed.wasLost = true;
-      this.#again(isOpen).catch((error) => this.#fail(error));
-    };
-    this.#listen(gone);
+    this.#listen();
     socket.onopen = () => {
-      isOpen = true;
+      this.#isOpen = true;
       for (const feed of this.#feeds.values()) this.#subscribe(feed);
     };
     socket.onmessage = ({ data }) => {
       // Each begins with a frame that says what surfaces there are.
       this.#backoff.reset();
-      this.#listen(gone);
+      this.#listen();
       this.#take(String(data));
     };
     // Not all say both when it was refused.
-    socket.onclose = socket.onerror = gone;
+    socket.onclose = socket.onerror = () => this.lose();
+    this.companion?.connecting();
   }
 
-  /** Sockets can be gone without a word. Every server has one to say about a surface that there is not. */
-  #listen(gone: () => void): void {
+  /** Sockets can be gone without a word. */
+  #listen(silence = SILENCE): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#send({ type: "subscribe", surfaceId: "none" } satisfies SurfaceSubscribeMessage);
-      this.#timer = setTimeout(gone, SILENCE);
-    }, SILENCE);
+      this.send({ type: "subscribe", surfaceId: NO_SURFACE });
+      this.#timer = setTimeout(() => this.lose(), SILENCE);
+    }, silence);
   }
 
   async #again(wasOpen: boolean): Promise<void> {
-    this.#isWaiting = true;
+    const { signal } = (this.#pause = new AbortController());
     try {
-      if (!wasOpen) await this.#probe();
+      if (!wasOpen) {
+        await this.#probe(signal).catch((error) => {
+          if (!mayPass(error)) throw error;
+        });
+      }
+      const delay = this.#backoff.next();
+      this.companion?.waiting(delay);
+      await sleep(delay, signal);
+      this.#connect();
     } catch (error) {
-      if (!mayPass(error)) throw error;
+      // Or nobody waits for it any more.
+      if (!signal.aborted) this.#fail(error as DispatchError);
     }
-    await this.#backoff.wait();
-    this.#isWaiting = false;
-    if (this.#feeds.size > 0) this.#connect();
   }
 
   #subscribe(feed: Feed): void {
-    const subscribe: ChatSubscribeMessage = { type: "chat.subscribe", conversationId: feed.id };
-    this.#send({ ...subscribe, ...from(feed.position) });
+    this.send({ type: "chat.subscribe", conversationId: feed.id, ...from(feed.position) });
     feed.opened();
   }
 
   #take(text: string): void {
     const frame = JSON.parse(text) as Frame;
+    this.companion?.take(frame);
     switch (frame.type) {
       case "chat.delta":
         return this.#feeds.get(frame.event.conversationId)?.take(frame.event as TurnEvent);
@@ -123,31 +172,31 @@ export class Socket implements Line {
       case "conversation.deleted":
         return this.#feeds.get(frame.conversationId)?.tell(frame);
       case "chat.error": {
-        const feed = this.#feeds.get(frame.conversationId ?? "");
-        if (!feed) return;
-        feed.fail(new DispatchError(frame.code ?? "invalid-request", frame.message, { permanent: true }));
-        return this.close(feed);
+        const feed = this.#feeds.get(frame.conversationId!);
+        if (feed) {
+          feed.fail(new DispatchError(frame.code ?? "invalid-request", frame.message, { permanent: true }));
+          this.close(feed);
+        }
       }
     }
   }
 
-  #send(frame: object): void {
-    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame));
-  }
-
-  #fail(error: unknown): void {
-    const feeds = [...this.#feeds.values()];
-    this.#feeds.clear();
+  #fail(error: DispatchError): void {
+    this.#drop();
     this.#backoff.reset();
-    this.#isWaiting = false;
-    for (const feed of feeds) feed.fail(error);
+    for (const feed of this.#feeds.values()) feed.fail(error);
+    this.#feeds.clear();
+    this.companion?.refused(error);
   }
 
   #drop(): void {
     const socket = this.#socket;
-    this.#socket = undefined;
+    this.#pause?.abort();
+    this.#socket = this.#pause = undefined;
+    this.#isOpen = false;
     clearTimeout(this.#timer);
-    if (socket) socket.onopen = socket.onmessage = null;
-    socket?.close();
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
+    socket.close();
   }
 }

@@ -2,7 +2,7 @@
 
 import { mayPass } from "../error.js";
 import { type Http, segment } from "../http.js";
-import { Backoff } from "../wait.js";
+import { Backoff, sleep } from "../wait.js";
 import type { TurnEvent } from "./events.js";
 import type { Feed } from "./feed.js";
 import { lines } from "./lines.js";
@@ -41,10 +41,10 @@ export class Sse implements Line {
       try {
         await this.#read(feed, signal, backoff);
       } catch (error) {
-        if (signal.aborted || !mayPass(error)) throw error;
+        if (!mayPass(error)) throw error;
       }
       feed.wasLost = true;
-      await backoff.wait(signal);
+      await sleep(backoff.next(), signal);
     }
   }
 

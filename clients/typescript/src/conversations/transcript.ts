@@ -1,11 +1,11 @@
 // A conversation as it is to be shown, from its history and its events. Nothing here asks a server.
 
-import type { ImageChunk } from "../extensions.js";
+import type { ImageChunk, StoredChunkExtras } from "../extensions.js";
 import type { Chunk, Role, StoredChunk } from "../wire.js";
 import type { ConversationEvent } from "./events.js";
 
 /** A chunk of the history, with images as what they are. */
-export type HistoryChunk = Omit<StoredChunk, "chunk"> & { readonly chunk: Chunk | ImageChunk };
+export type HistoryChunk = Omit<StoredChunk, "chunk"> & StoredChunkExtras & { readonly chunk: Chunk | ImageChunk };
 
 /** A part of the history. */
 export interface History {

@@ -4,7 +4,7 @@ import { DispatchError, mayPass } from "../error.js";
 import type { ChatExtras } from "../extensions.js";
 import { type Http, segment } from "../http.js";
 import type { ChatRequest, LastMessageResponse } from "../transport.js";
-import { Backoff } from "../wait.js";
+import { Backoff, sleep } from "../wait.js";
 import { Cursor, type GapEvent, type Position, type TurnEvent, from } from "./events.js";
 import { lines } from "./lines.js";
 
@@ -79,7 +79,7 @@ export class Turn implements AsyncIterable<TurnEvent | GapEvent> {
         this.#signal?.throwIfAborted();
         if (!mayPass(error)) throw error;
       }
-      await backoff.wait(this.#signal);
+      await sleep(backoff.next(), this.#signal);
     }
   }
 

@@ -162,11 +162,11 @@ export class Connection {
   #outputs: Output[] = [];
 
   /** A connection that does nothing until `connect`. */
-  constructor({ produces = true, reconnects = true, look, session, timeouts, retry }: Options = {}) {
+  constructor({ produces = true, reconnects = true, look = null, session = null, timeouts, retry }: Options = {}) {
     this.#produces = produces;
     this.#reconnects = reconnects;
-    this.#opening = look ?? null;
-    this.#predecessor = session ?? null;
+    this.#opening = look;
+    this.#predecessor = session;
     this.#timeouts = { ...TIMEOUTS, ...timeouts };
     this.#retry = { ...RETRY, ...retry };
     this.#updates = new Updates(this.#timeouts);
@@ -445,16 +445,14 @@ export class Connection {
     this.#failures += 1;
     const mayGoOn = this.#connecting !== undefined || this.#reconnects;
     if (delay === undefined || !mayGoOn || cause.permanent) {
-      return this.#giveUp(cause, line.established !== undefined && isWhy === true);
+      this.#show("disconnected");
+      const isTold = line.established !== undefined && isWhy;
+      if (!this.#connected(cause) && !isTold) this.#event({ name: "error", error: cause });
+      return;
     }
     if (this.#connecting === undefined) this.#show("reconnecting");
     this.#until = now + delay;
     if (delay === 0) this.#begin(now);
-  }
-
-  #giveUp(cause: Fault, isTold: boolean): void {
-    this.#show("disconnected");
-    if (!this.#connected(cause) && !isTold) this.#event({ name: "error", error: cause });
   }
 
   #disconnect(): void {

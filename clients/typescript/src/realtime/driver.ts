@@ -34,6 +34,7 @@ export interface Setting {
   readonly rtc?: RTCConfiguration;
   readonly customizeOffer?: (offer: RTCSessionDescriptionInit) => void | Promise<void>;
   readonly onRemoteStream?: (stream: MediaStream) => void;
+  readonly onPeerConnection?: (connection: RTCPeerConnection) => void;
 }
 
 /** What belongs to one attempt. */
@@ -84,8 +85,7 @@ export class Driver {
   }
 
   #call(input: (call: number) => Input): Promise<void> {
-    this.#lastCall += 1;
-    const call = this.#lastCall;
+    const call = (this.#lastCall += 1);
     return new Promise((resolve, reject) => {
       this.#calls.set(call, [resolve, reject]);
       this.#take(input(call));
@@ -157,12 +157,13 @@ export class Driver {
 
   #offer(attempt: number): void {
     const line = this.#line!;
-    const { stream, rtc, customizeOffer, onRemoteStream } = this.#setting;
+    const { stream, rtc, customizeOffer, onRemoteStream, onPeerConnection } = this.#setting;
     try {
       line.peer = new Peer(rtc, {
         onCandidate: (candidate) => this.#take({ type: "candidate", attempt, candidate }),
         onState: (state) => this.#take({ type: "media", attempt, state }),
-        onStream: (stream) => guarded(onRemoteStream, stream),
+        onRemoteStream: (stream) => guarded(onRemoteStream, stream),
+        onPeerConnection: (connection) => guarded(onPeerConnection, connection),
       });
     } catch (error) {
       return this.#failed(attempt, error);

@@ -1,5 +1,6 @@
 // What can be wrong with a session.
 
+import { isPassing } from "../error.js";
 import type { State } from "./connection.js";
 
 /** The kinds of what can be wrong with a session. */
@@ -88,9 +89,8 @@ export function refused(status: number | null, reason: string): Fault {
   const message =
     reason ||
     (status === null ? "the server cannot be reached" : `the server refused the connection with status ${status}`);
-  // A client's mistake stays one; 408, 425 and 429 are about the moment. The text does not count: it can be a proxy's
-  // page or a library's words with an address in them, and a port can be 8401.
-  const permanent = status !== null && status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+  // The text does not count: it can be a proxy's page or a library's words with an address in them, and a port can be 8401.
+  const permanent = status !== null && status >= 400 && !isPassing(status);
   return fault("refused", message, permanent);
 }
 

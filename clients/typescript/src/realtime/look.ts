@@ -6,9 +6,9 @@ import type { ClientFrame, Prompt, SetImage } from "./protocol.js";
 /** What pictures shall become. Without a prompt and an image they come back as they are. */
 export interface Look {
   /** In words. */
-  readonly prompt?: Prompt | null;
+  readonly prompt?: Prompt | null | undefined;
   /** A reference image: the file, in base64. */
-  readonly image?: string | null;
+  readonly image?: string | null | undefined;
 }
 
 /** A change of the look. */
@@ -18,12 +18,14 @@ export type Update =
   /** Another image, or none, and the prompt as the message has it: absent leaves it. */
   | { readonly image: SetImage };
 
-/** What holds where nothing is said. */
-const ENHANCED = { enhance_prompt: true };
+/** A prompt, which the server may rewrite for the model unless that is `false`. */
+export function worded(prompt: string, enhance = true): Prompt {
+  return { prompt, enhance_prompt: enhance };
+}
 
 /** Everything at once: what the look has not is taken away. */
 export function whole({ prompt, image }: Look): Update {
-  return { image: { image_data: image ?? null, ...(prompt ? { ...ENHANCED, ...prompt } : { prompt: null }) } };
+  return { image: { image_data: image ?? null, ...(prompt ? prompt : { prompt: null }) } };
 }
 
 /** What a session begins with. One that goes on with an earlier one has a look already, which this replaces whole. */
@@ -33,7 +35,7 @@ export function opening(look: Look, goesOn: boolean): Update {
 
 export function message(update: Update): ClientFrame {
   return "prompt" in update
-    ? { type: "prompt", ...ENHANCED, ...update.prompt }
+    ? { type: "prompt", ...update.prompt }
     : { type: "set_image", ...update.image };
 }
 
@@ -50,5 +52,5 @@ export function applied(update: Update, look: Look | null): Look | null {
   const { image_data, prompt, enhance_prompt } = update.image;
   const image = image_data ?? null;
   if (prompt === undefined) return look && { prompt: look.prompt ?? null, image };
-  return { prompt: prompt === null ? null : { prompt, enhance_prompt: enhance_prompt ?? true }, image };
+  return { prompt: prompt === null ? null : worded(prompt, enhance_prompt), image };
 }

@@ -24,7 +24,8 @@ export async function mirrored(source: MediaStream, mirror: Mirror): Promise<Mir
   const context = canvas.getContext("2d")!;
   const draw = () => {
     const { videoWidth: width, videoHeight: height } = video;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    if (canvas.width !== width) canvas.width = width;
+    if (canvas.height !== height) canvas.height = height;
     context.setTransform(-1, 0, 0, 1, width, 0);
     context.drawImage(video, 0, 0);
     // Without a source there is no next one.

@@ -4,7 +4,8 @@
 export interface Told {
   readonly onCandidate: (candidate: RTCIceCandidateInit | null) => void;
   readonly onState: (state: "connected" | "interrupted" | "failed") => void;
-  readonly onStream: (stream: MediaStream) => void;
+  readonly onRemoteStream: (stream: MediaStream) => void;
+  readonly onPeerConnection: (connection: RTCPeerConnection) => void;
 }
 
 export class Peer {
@@ -13,13 +14,14 @@ export class Peer {
   constructor(configuration: RTCConfiguration | undefined, told: Told) {
     const pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...configuration });
     this.#pc = pc;
+    told.onPeerConnection(pc);
     const seen = new Set<string>();
     pc.ontrack = ({ streams, track }) => {
       const stream = streams[0] ?? new MediaStream([track]);
       // Sound and pictures of one stream are two tracks of it.
       if (seen.has(stream.id)) return;
       seen.add(stream.id);
-      told.onStream(stream);
+      told.onRemoteStream(stream);
     };
     pc.onicecandidate = ({ candidate }) => told.onCandidate(candidate && candidate.toJSON());
     pc.onconnectionstatechange = () => {
@@ -62,7 +64,7 @@ export class Peer {
 
 function preferVp8(pc: RTCPeerConnection): void {
   const { codecs } = RTCRtpReceiver.getCapabilities?.("video") ?? { codecs: [] };
-  const isVp8 = ({ mimeType }: { mimeType: string }) => Number(mimeType.toLowerCase() === "video/vp8");
+  const isVp8 = ({ mimeType }: { mimeType: string }) => Number(/vp8$/i.test(mimeType));
   codecs.sort((one, other) => isVp8(other) - isVp8(one));
   for (const transceiver of pc.getTransceivers()) {
     if (transceiver.receiver.track.kind === "video") transceiver.setCodecPreferences?.(codecs);

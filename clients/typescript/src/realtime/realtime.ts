@@ -5,6 +5,7 @@ import type { RealtimeModel, RealtimeModelsResponse } from "../extensions.js";
 import { type Http, type Query, segment } from "../http.js";
 import { Driver } from "./driver.js";
 import { type ImageSource, base64 } from "./image.js";
+import { worded } from "./look.js";
 import { type Mirror, mirrored } from "./mirror.js";
 import type { Options, Retry, Timeouts } from "./options.js";
 import { RealtimeClient, RealtimeViewer } from "./session.js";
@@ -16,6 +17,8 @@ const USER_AGENT = "dispatch-client lang/js";
 export interface ViewOptions {
   /** Called with what the server sends, once for each connection; after a reconnect again. */
   readonly onRemoteStream?: (stream: MediaStream) => void;
+  /** Called with each peer connection that is made: for its statistics, or to send another track in the place of one. */
+  readonly onPeerConnection?: (connection: RTCPeerConnection) => void;
   /** Whether a session that is lost is set up again; true if nothing is said. */
   readonly reconnect?: boolean;
   /** When what is missing is given up, in milliseconds. */
@@ -76,7 +79,7 @@ export class Realtime {
     }
     const { prompt, image } = initialState ?? {};
     const look = initialState && {
-      prompt: prompt ? { prompt: prompt.text, enhance_prompt: prompt.enhance ?? true } : null,
+      prompt: prompt && worded(prompt.text, prompt.enhance),
       image: image ? await base64(image, options.signal) : null,
     };
     const query = { model: typeof model === "string" ? model : model.name, resolution };
@@ -100,7 +103,7 @@ export class Realtime {
   /** The browser's WebSocket; where there is none, there are no sessions. */
   #socket(): typeof WebSocket {
     if (this.#WebSocket && typeof RTCPeerConnection !== "undefined") return this.#WebSocket;
-    throw new DispatchError("invalid_state", "realtime sessions need a browser: there is no WebRTC here");
+    throw new DispatchError("invalid_state", "realtime sessions need WebRTC");
   }
 
   #url(path: string, query: Query): string {
@@ -113,9 +116,8 @@ export class Realtime {
     options: Options,
     stream?: MediaStream,
   ): Driver {
-    const { reconnect: reconnects, timeouts, retry } = given;
     return new Driver(
-      { ...options, reconnects, timeouts, retry },
+      { ...given, ...options, reconnects: given.reconnect },
       { ...given, url, WebSocket: this.#socket(), stream },
     );
   }

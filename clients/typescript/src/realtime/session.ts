@@ -8,7 +8,7 @@ import { orAborted, sleep } from "../wait.js";
 import type { State } from "./connection.js";
 import type { Driver, RealtimeEvents } from "./driver.js";
 import { type ImageSource, base64 } from "./image.js";
-import { type Update, whole } from "./look.js";
+import { type Update, whole, worded } from "./look.js";
 import { token } from "./token.js";
 
 /** How often the server is asked whether a session is settled, and for how long if nothing is said. */
@@ -89,13 +89,13 @@ export class RealtimeClient extends RealtimeViewer {
   /** Replaces everything at once: what is left out is taken away. Resolves when the server has taken it. */
   set({ prompt, enhance, image }: LookInput): Promise<void> {
     return this.#change(image, (image) =>
-      whole({ prompt: prompt == null ? null : { prompt, enhance_prompt: enhance ?? true }, image: image ?? null }),
+      whole({ prompt: prompt == null ? null : worded(prompt, enhance), image }),
     );
   }
 
   /** Sets the prompt and leaves the image. Resolves when the server has taken it. */
-  setPrompt(prompt: string, { enhance = true }: { readonly enhance?: boolean } = {}): Promise<void> {
-    return this.#change(undefined, () => ({ prompt: { prompt, enhance_prompt: enhance } }));
+  setPrompt(prompt: string, { enhance }: { readonly enhance?: boolean } = {}): Promise<void> {
+    return this.#change(undefined, () => ({ prompt: worded(prompt, enhance) }));
   }
 
   /** Sets the image, or takes it away with `null`. Resolves when the server has taken it. */

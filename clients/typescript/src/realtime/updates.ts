@@ -73,7 +73,7 @@ export class Updates {
     if (!isSent) return undefined;
     this.#sent = undefined;
     this.#givenUp = [];
-    return { call: sent.call, update: sent.update, error };
+    return { ...sent, error };
   }
 
   /** The update that is over because the server said that something is wrong, instead of acknowledging it. */
@@ -89,10 +89,10 @@ export class Updates {
     if (!sent || sent.until > now) return undefined;
     this.#sent = undefined;
     this.#forget(now);
-    const { call, update, doubtful } = sent;
-    if (doubtful) return { call, update, error: doubtful.error };
+    const { update, doubtful } = sent;
+    if (doubtful) return { ...sent, ...doubtful };
     this.#givenUp.push({ update, until: now + this.#patience(update) });
-    return { call, update, error: fault("timeout", "the server did not acknowledge it in time") };
+    return { ...sent, error: fault("timeout", "the server did not acknowledge it in time") };
   }
 
   /** Forgets all of them, and says which calls there were. */

@@ -2,5 +2,10 @@
 
 import { conversation } from "./conversation.js";
 import { checks } from "./realtime.js";
+import { workspace } from "./workspace.js";
 
-window.checks = { ...checks, "a conversation": (given, ok) => conversation({ ...given, cut: window.cut }, ok) };
+window.checks = {
+  ...checks,
+  "a conversation": (given, ok) => conversation({ ...given, cut: window.cut }, ok),
+  "a workspace": workspace,
+};

@@ -1,5 +1,5 @@
-// The scenario, against a server of its own: a conversation in Node and in Chromium, and realtime sessions in Chromium, for
-// which the server is killed and started again. Prints a line for each thing that is so. With an argument, only parts with
+// The scenario, against a server of its own: a conversation in Node and in Chromium, and a workspace and realtime sessions in
+// Chromium, for which the server is killed and started again. Prints a line for each thing that is so. With an argument, only parts with
 // that in their name: `npm run scenario -- "credits run out"`.
 
 import { createSocket } from "node:dgram";
@@ -95,11 +95,14 @@ try {
     startServer: () => server.run(),
     endSession: (id) => server.ask("DELETE", `/v1/sessions/${id}`, { key: OPERATOR }).then(() => {}),
     cut: () => door.cut(),
+    setPercent: (id, percent) =>
+      server.ask("PUT", `/conversations/${id}/compact-percent`, { key: OPERATOR, body: { percent } }),
   };
   const names = await (await browser.open("./scenario/page.js")).evaluate(() => Object.keys(window.checks));
   for (const name of names) {
     await part(`Chromium, ${name}`, async (ok) => {
       const page = await browser.open("./scenario/page.js", { given: { ...window, ok } });
+      await page.exposeFunction("setOffline", (isOffline) => page.context().setOffline(isOffline));
       const problems = [];
       page.on("pageerror", (error) => problems.push(error));
       if (process.env.TRACE) page.on("console", (line) => console.error(line.text()));

@@ -352,6 +352,18 @@ describe("messages", () => {
     for await (const page of conversations.pages("of-nothing")) assert.fail(JSON.stringify(page));
   });
 
+  test("the history and the figures say which turn it was, and when", async () => {
+    const conversationId = "extras";
+    const { turnId } = await conversations.send({ conversationId, message: "run `echo hi` then say done" });
+    await conversations.last(conversationId);
+    const { chunks } = await conversations.history(conversationId);
+    assert.deepEqual([...new Set(chunks.map(({ turnId }) => turnId))], [turnId]);
+    assert.ok(chunks.find(({ chunk }) => chunk.type === "tool-result").durationMs >= 0);
+    const [turn] = await conversations.metrics(conversationId);
+    assert.deepEqual([turn.turnId, turn.model, turn.reason], [turnId, "demo/demo", "stop"]);
+    assert.ok(turn.startedAt > 0 && turn.startedAt <= Date.now());
+  });
+
   test("conversations are listed, closed and deleted", async () => {
     const { conversationId } = await conversations.send({ conversationId: "listed-1", message: "say hello" });
     await conversations.last(conversationId);

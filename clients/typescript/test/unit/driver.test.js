@@ -57,6 +57,7 @@ class PeerConnection {
   addTransceiver(what, options) {
     const kind = typeof what === "string" ? what : what.kind;
     const transceiver = {
+      track: what,
       options,
       receiver: { track: { kind } },
       setCodecPreferences: (codecs) => (transceiver.codecs = codecs),
@@ -216,6 +217,26 @@ test("a wait that is longer than a timer can be is a long one", async (context) 
   assert.deepEqual(await connecting, ["aborted", "the client has disconnected"]);
 });
 
+test("the application gets each peer connection, and what its stream has in it by then is sent", async (context) => {
+  const made = [];
+  const tracks = [track];
+  const changing = { ...stream, getTracks: () => tracks };
+  const client = createClient({ baseUrl: "http://127.0.0.1:1", WebSocket: Socket });
+  const onPeerConnection = (connection) => {
+    made.push(connection);
+    throw new Error("a mistake of the application stops nothing");
+  };
+  const error = context.mock.method(console, "error", () => {});
+  const session = await client.realtime.connect(changing, { model: "mirage", retry: { delays: [0] }, onPeerConnection });
+  tracks[0] = { ...track, id: "another" };
+  Socket.all[0].ends(1006);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(made, PeerConnection.all);
+  assert.deepEqual(made.map(({ transceivers }) => transceivers[0].track), [track, tracks[0]]);
+  assert.equal(error.mock.callCount(), 2);
+  session.disconnect();
+});
+
 test("an abortion that came before everything else frees everything, too", async () => {
   const signal = AbortSignal.abort();
   assert.deepEqual(await failure(connect({ signal })), ["aborted", "the client has disconnected"]);
@@ -241,6 +262,6 @@ test("where there is no WebRTC, that is said", async () => {
   delete globalThis.RTCPeerConnection;
   assert.deepEqual(await failure(connect()), [
     "invalid_state",
-    "realtime sessions need a browser: there is no WebRTC here",
+    "realtime sessions need WebRTC",
   ]);
 });

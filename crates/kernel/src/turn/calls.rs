@@ -165,7 +165,7 @@ impl Turn {
             chunk: chunk.clone(),
             replay: None,
         };
-        self.outputs.push_back(Output::Log(LogOp::Append(entry)));
+        self.outputs.push_back(Output::Log(LogOp::Answer(entry, duration)));
         self.messages.push(Arc::new(Message { role: Role::Tool, parts: vec![chunk.into()] }));
         let (conversation_id, turn_id) = self.ids();
         self.emit(AgentEvent::ToolResult {

@@ -16,6 +16,8 @@ pub struct World {
     pub open: Option<(u64, TextKind, String)>,
     pub steps: Vec<StepMetrics>,
     pub delivered: Vec<String>,
+    /// How long tools ran, by the ids of their calls, as the log says.
+    pub durations: BTreeMap<String, Option<u64>>,
     pub requests: Vec<Vec<std::sync::Arc<Message>>>,
     /// The provider call whose stream is open.
     pub call: Option<u32>,
@@ -50,6 +52,7 @@ impl World {
             open: None,
             steps: Vec::new(),
             delivered: Vec::new(),
+            durations: BTreeMap::new(),
             requests: Vec::new(),
             call: None,
             last_call: 0,
@@ -114,7 +117,13 @@ impl World {
         for output in rest {
             match output {
                 Output::Log(_) => unreachable!("logs were taken out"),
-                Output::Emit(event) => self.events.push(event),
+                Output::Emit(event) => {
+                    if let AgentEvent::ToolResult { tool_call_id, duration_ms, .. } = &event {
+                        let logged = self.durations.get(tool_call_id);
+                        assert_eq!(logged, Some(duration_ms), "the log and the event differ");
+                    }
+                    self.events.push(event);
+                }
                 Output::Announce(_) => self.announced += 1,
                 Output::CallProvider { call, request } => {
                     assert!(!self.stopped, "a provider is called after a stop");
@@ -172,7 +181,17 @@ impl World {
                 assert!(growth.message == self.next_message || growth.message + 1 == self.next_message);
                 self.next_message = self.next_message.max(growth.message + 1);
             }
-            LogOp::Append(entry) => self.append(entry),
+            LogOp::Append(entry) => {
+                assert_ne!(entry.role, Role::Tool, "results are answers");
+                self.append(entry);
+            }
+            LogOp::Answer(entry, duration) => {
+                let Chunk::ToolResult { tool_call_id, .. } = &entry.chunk else {
+                    panic!("{entry:?} is no result");
+                };
+                self.durations.insert(tool_call_id.clone(), duration);
+                self.append(entry);
+            }
             LogOp::Deliver(entry, ids) => {
                 assert_eq!(entry.role, Role::User);
                 for id in ids {

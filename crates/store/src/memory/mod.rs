@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use kernel::LogOp;
-use wire::{ConversationId, ConversationMeta, QueuedMessage, TurnId, TurnMetrics};
+use wire::{ConversationId, ConversationMeta, QueuedMessage, TurnId};
 
 use self::state::{Failing, State};
 use self::stored::Stored;
 use crate::{
     Attribute, BeginTurn, Begun, ClientMessage, Compaction, Conversation, Error, Filter, Global, Numbered,
-    Recovery, Seal, Sealed, Setting, Store, StoredRow, Throughput, Window, now,
+    Recovery, Seal, Sealed, SealedTurn, Setting, Store, StoredRow, Throughput, Window, now,
 };
 
 /// A log that lives as long as its last clone, and can be told to fail.
@@ -195,7 +195,7 @@ impl Store for Memory {
         self.read(id, |stored| stored.messages(last_seq))
     }
 
-    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<TurnMetrics>, Error>> {
+    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<SealedTurn>, Error>> {
         self.read(id, |stored| stored.metrics.clone())
     }
 

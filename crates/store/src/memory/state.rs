@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kernel::{Entry, LogOp};
+use wire::extension::StoredChunkExtras;
 use wire::{ConversationId, QueuedMessage, Role, TurnId};
 
 use super::ledger::Books;
-use super::stored::{Ending, Open, Stored, not_queued, without};
+use super::stored::{Ending, Open, Stored, Written, not_queued, without};
 use crate::open_turn::{OpenTurn, prompt};
 use crate::throughput::{Sample, Sums};
 use crate::{
@@ -108,14 +109,16 @@ impl State {
         }
         *kept_model = model.or(kept_model.take());
         *kept_cwd = cwd.or(kept_cwd.take());
-        let journal: Vec<Entry> = prompt(text, images)
+        let journal: Vec<Written> = prompt(text, images)
             .zip(seq..)
             .map(|(chunk, seq)| Entry { seq, message, role: Role::User, chunk, replay: None })
+            .map(|entry| Written::by(&turn, entry))
             .collect();
         let next_seq = seq + journal.len() as u64;
         stored.open = Some(Open {
             turn: OpenTurn::new(turn, next_seq - 1, message),
             position,
+            begun_at: at,
             model: answered_by.or_else(|| kept_model.clone()),
             journal,
             grown: String::new(),
@@ -137,7 +140,7 @@ impl State {
             .iter()
             .filter_map(|op| match op {
                 LogOp::Deliver(_, ids) => Some(ids),
-                LogOp::Grow(_) | LogOp::Append(_) | LogOp::Step(_) => None,
+                LogOp::Grow(_) | LogOp::Append(_) | LogOp::Answer(..) | LogOp::Step(_) => None,
             })
             .flatten()
             .cloned()
@@ -151,14 +154,19 @@ impl State {
         let open = stored.open.as_mut().ok_or_else(not_open)?;
         open.turn = admitted;
         for op in ops {
-            match op {
-                LogOp::Grow(growth) => open.grown.push_str(&growth.delta),
-                LogOp::Append(entry) | LogOp::Deliver(entry, _) => {
-                    open.grown.clear();
-                    open.journal.push(entry);
+            let (entry, steering, duration_ms) = match op {
+                LogOp::Grow(growth) => {
+                    open.grown.push_str(&growth.delta);
+                    continue;
                 }
-                LogOp::Step(_) => {}
-            }
+                LogOp::Append(entry) => (entry, None, None),
+                LogOp::Answer(entry, duration_ms) => (entry, None, duration_ms),
+                LogOp::Deliver(entry, _) => (entry, Some(true), None),
+                LogOp::Step(_) => continue,
+            };
+            open.grown.clear();
+            let extras = StoredChunkExtras { turn_id: Some(turn.clone()), steering, duration_ms };
+            open.journal.push(Written { entry, extras });
         }
         stored.deliver(&delivered, turn)
     }
@@ -175,6 +183,7 @@ impl State {
         stored.conversation.meta.last_activity_at = seal.at;
         stored.end(&Ending {
             at: seal.at,
+            reason: seal.reason,
             duration_ms: Some(seal.duration_ms),
             context_size: seal.context_size,
         });

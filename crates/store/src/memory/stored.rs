@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use kernel::{Entry, Message, Part};
+use kernel::{DoneReason, Entry, Message, Part};
+use wire::extension::{StoredChunkExtras, TurnMetricsExtras};
 use wire::{
     Chunk, ConversationId, ConversationMeta, ConversationStatus, QueuedMessage, Role, TurnId, TurnMetrics,
 };
@@ -10,7 +11,7 @@ use wire::{
 use crate::compaction::archive_title;
 use crate::open_turn::OpenTurn;
 use crate::throughput::Sample;
-use crate::{Attribute, Compaction, Conversation, Error, Numbered, StoredRow, Window, title};
+use crate::{Attribute, Compaction, Conversation, Error, Numbered, SealedTurn, StoredRow, Window, title};
 
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -20,9 +21,9 @@ pub(super) struct Stored {
     pub(super) closed: bool,
     pub(super) last_message: u64,
     /// Of sealed turns.
-    log: Vec<Entry>,
+    log: Vec<Written>,
     /// Of sealed turns, in order.
-    pub(super) metrics: Vec<TurnMetrics>,
+    pub(super) metrics: Vec<SealedTurn>,
     /// Of sealed turns.
     pub(super) samples: Vec<(u64, Sample)>,
     pub(super) queue: Vec<QueuedMessage>,
@@ -32,14 +33,30 @@ pub(super) struct Stored {
     pub(super) open: Option<Open>,
 }
 
+/// A chunk with what people are shown of it and the model is not.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) entry: Entry,
+    pub(super) extras: StoredChunkExtras,
+}
+
+impl Written {
+    pub(super) fn by(turn: &TurnId, entry: Entry) -> Self {
+        let turn_id = Some(turn.clone());
+        Self { entry, extras: StoredChunkExtras { turn_id, ..StoredChunkExtras::default() } }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) turn: OpenTurn,
     /// How many turns were begun before it, in any conversation.
     pub(super) position: usize,
+    /// In milliseconds since the Unix epoch.
+    pub(super) begun_at: u64,
     /// `credential/model`.
     pub(super) model: Option<String>,
-    pub(super) journal: Vec<Entry>,
+    pub(super) journal: Vec<Written>,
     /// What the open chunk has grown to.
     pub(super) grown: String,
     /// A seal has failed.
@@ -49,6 +66,7 @@ pub(super) struct Open {
 /// How a turn ends.
 pub(super) struct Ending {
     pub(super) at: u64,
+    pub(super) reason: String,
     pub(super) duration_ms: Option<u64>,
     pub(super) context_size: Option<u64>,
 }
@@ -117,29 +135,33 @@ impl Stored {
     pub(super) fn interrupt(&mut self, at: u64) -> Option<(TurnId, usize)> {
         let turn = &self.open.as_ref()?.turn;
         let (id, context_size) = (turn.id().clone(), turn.context_size());
-        let synthesised = self.end(&Ending { at, duration_ms: None, context_size });
+        let reason = DoneReason::Interrupted.as_str().to_owned();
+        let synthesised = self.end(&Ending { at, reason, duration_ms: None, context_size });
         Some((id, synthesised))
     }
 
     pub(super) fn end(&mut self, ending: &Ending) -> usize {
-        let Some(Open { mut turn, model, journal, grown, .. }) = self.open.take() else { return 0 };
+        let Some(Open { mut turn, begun_at, model, journal, grown, .. }) = self.open.take() else { return 0 };
         let closing = turn.close(&grown);
         self.log.extend(journal);
-        self.log.extend(closing.entries);
+        self.log.extend(closing.entries.into_iter().map(|entry| Written::by(turn.id(), entry)));
         self.conversation.last_seq = turn.last_seq();
         self.last_message = turn.last_message();
         let usage = turn.usage();
-        if let Some(model) = model {
+        if let Some(model) = model.clone() {
             let sample = Sample { model, output_tokens: usage.output_tokens, gen_ms: turn.gen_ms() };
             self.samples.push((ending.at, sample));
         }
-        self.metrics.push(TurnMetrics {
+        let metrics = TurnMetrics {
             turn_id: turn.id().clone(),
             usage,
             duration_ms: ending.duration_ms,
             steps: turn.steps().to_vec(),
             context_size: ending.context_size,
-        });
+        };
+        let reason = Some(ending.reason.clone());
+        let extras = TurnMetricsExtras { started_at: Some(begun_at), reason, model };
+        self.metrics.push(SealedTurn { metrics, extras });
         closing.synthesised
     }
 
@@ -147,17 +169,19 @@ impl Stored {
     pub(super) fn compact(&mut self, compaction: Compaction) -> Result<Self, Error> {
         compaction.admit(self.conversation.last_seq, self.last_message)?;
         let Compaction { archive, summary, keep_from, .. } = compaction;
-        let kept = self.log.iter().filter(|entry| keep_from.is_some_and(|from| entry.message >= from));
-        let mut log = vec![Entry {
+        let kept = self.log.iter().filter(|kept| keep_from.is_some_and(|from| kept.entry.message >= from));
+        let summary = Entry {
             seq: 1,
             message: 1,
             role: Role::System,
             chunk: Chunk::Text { text: summary },
             replay: None,
-        }];
-        for (entry, seq) in kept.zip(2..) {
+        };
+        let mut log = vec![Written { entry: summary, extras: StoredChunkExtras::default() }];
+        for (Written { entry, extras }, seq) in kept.zip(2..) {
             let message = entry.message + 2 - keep_from.unwrap_or_default();
-            log.push(Entry { seq, message, ..entry.clone() });
+            let entry = Entry { seq, message, ..entry.clone() };
+            log.push(Written { entry, extras: extras.clone() });
         }
 
         let mut archived = Self::new(archive.clone(), self.conversation.meta.created_at);
@@ -170,7 +194,7 @@ impl Stored {
 
         self.conversation.meta.compacted_from = Some(archive);
         self.conversation.last_seq = log.len() as u64;
-        self.last_message = log.last().map_or(0, |entry| entry.message);
+        self.last_message = log.last().map_or(0, |last| last.entry.message);
         archived.log = std::mem::replace(&mut self.log, log);
         Ok(archived)
     }
@@ -181,11 +205,13 @@ impl Stored {
             .log
             .iter()
             .rev()
-            .filter(|entry| entry.seq > window.since && window.before.is_none_or(|before| entry.seq < before))
+            .filter(|Written { entry, .. }| {
+                entry.seq > window.since && window.before.is_none_or(|before| entry.seq < before)
+            })
             .take(limit)
-            .filter_map(|entry| {
+            .filter_map(|Written { entry, extras }| {
                 let chunk = serde_json::value::to_raw_value(&entry.chunk).ok()?;
-                Some(StoredRow { seq: entry.seq, role: entry.role, chunk })
+                Some(StoredRow { seq: entry.seq, role: entry.role, chunk, extras: extras.clone() })
             })
             .collect();
         rows.reverse();
@@ -193,8 +219,7 @@ impl Stored {
     }
 
     pub(super) fn messages(&self, last_seq: u64) -> Vec<Numbered> {
-        self.log
-            .iter()
+        self.entries()
             .take_while(|entry| entry.seq <= last_seq)
             .collect::<Vec<_>>()
             .chunk_by(|a, b| a.message == b.message)
@@ -208,11 +233,15 @@ impl Stored {
     }
 
     pub(super) fn last_text(&self) -> Option<String> {
-        let last = self.log.iter().rev().find(|entry| entry.role == Role::Assistant)?.message;
-        self.log.iter().rev().filter(|entry| entry.message == last).find_map(|entry| match &entry.chunk {
+        let last = self.entries().rev().find(|entry| entry.role == Role::Assistant)?.message;
+        self.entries().rev().filter(|entry| entry.message == last).find_map(|entry| match &entry.chunk {
             Chunk::Text { text } => Some(text.clone()),
             _ => None,
         })
+    }
+
+    fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.log.iter().map(|written| &written.entry)
     }
 }
 

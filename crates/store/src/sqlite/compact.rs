@@ -142,8 +142,8 @@ impl Whole {
         let second = chunk_id(log, 2).map_err(Fault::Failed)?;
         let first = chunk_id(self.log, kept.seq).map_err(Fault::Failed)?;
         conn.prepare_cached(
-            "INSERT INTO chunks (id, message, role, turn, replay, body)
-             SELECT id - ?1 + ?2, message - ?3 + 2, role, turn, replay, body FROM chunks
+            "INSERT INTO chunks (id, message, role, turn, replay, body, steers, duration_ms)
+             SELECT id - ?1 + ?2, message - ?3 + 2, role, turn, replay, body, steers, duration_ms FROM chunks
              WHERE id >= ?1 AND id <= ?4 ORDER BY id",
         )?
         .execute(params![

@@ -12,13 +12,21 @@ use crate::Error;
 pub(super) struct Encoded {
     body: String,
     replay: Option<String>,
+    /// Whether a running turn took it in.
+    steers: bool,
+    /// How long the tool ran that it is the result of.
+    duration_ms: Option<u64>,
 }
 
 impl Encoded {
     /// The row of a write to the journal, if it is a chunk.
     pub(super) fn row_of(op: &LogOp) -> Result<Option<Self>, Error> {
         match op {
-            LogOp::Append(entry) | LogOp::Deliver(entry, _) => Self::of(entry).map(Some),
+            LogOp::Append(entry) => Self::of(entry).map(Some),
+            LogOp::Answer(entry, duration_ms) => {
+                Ok(Some(Self { duration_ms: *duration_ms, ..Self::of(entry)? }))
+            }
+            LogOp::Deliver(entry, _) => Ok(Some(Self { steers: true, ..Self::of(entry)? })),
             LogOp::Grow(_) | LogOp::Step(_) => Ok(None),
         }
     }
@@ -32,6 +40,8 @@ impl Encoded {
         Ok(Self {
             body: serde_json::to_string(chunk).map_err(misfit)?,
             replay: replay.map(serde_json::to_string).transpose().map_err(misfit)?,
+            steers: false,
+            duration_ms: None,
         })
     }
 }
@@ -46,9 +56,19 @@ pub(super) fn chunk(
 ) -> Result<(), Fault> {
     let id = chunk_id(log, seq).map_err(Fault::Failed)?;
     conn.prepare_cached(
-        "INSERT INTO chunks (id, message, role, turn, replay, body) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO chunks (id, message, role, turn, replay, body, steers, duration_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![id, signed(message), role.as_str(), turn, row.replay, row.body])?;
+    .execute(params![
+        id,
+        signed(message),
+        role.as_str(),
+        turn,
+        row.replay,
+        row.body,
+        row.steers.then_some(true),
+        row.duration_ms.map(signed),
+    ])?;
     Ok(())
 }
 

@@ -231,7 +231,7 @@ impl Log {
                     open.unwritten.get_or_insert_default().push_str(&growth.delta);
                     self.grown.push(id.clone());
                 }
-                (LogOp::Append(entry), Some(row)) => {
+                (LogOp::Append(entry) | LogOp::Answer(entry, _), Some(row)) => {
                     self.stale_parts += open.complete_growth();
                     insert::chunk(&self.conn, open.log, open.key, place(entry), row)?;
                 }
@@ -244,7 +244,7 @@ impl Log {
                     ledger::rows::charge_step(&self.conn, open.key, step, metrics)?;
                     step += 1;
                 }
-                (LogOp::Append(_) | LogOp::Deliver(..), None) => {
+                (LogOp::Append(_) | LogOp::Answer(..) | LogOp::Deliver(..), None) => {
                     return Err(Fault::Failed(Error::Misfit("a chunk came without its row".to_owned())));
                 }
             }

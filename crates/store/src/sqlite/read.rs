@@ -2,6 +2,7 @@
 
 use kernel::{Message, Part};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use wire::extension::{StoredChunkExtras, TurnMetricsExtras};
 use wire::{
     Chunk, ConversationId, ConversationMeta, ConversationStatus, QueuedMessage, ReasoningEffort, Role,
     StepId, StepMetrics, TurnId, TurnMetrics,
@@ -10,7 +11,7 @@ use wire::{
 use super::row;
 use super::schema::{chunk_bound, seq_of, signed};
 use crate::throughput::{Sample, Sums};
-use crate::{ClientMessage, Conversation, Filter, Numbered, StoredRow, Throughput, Window};
+use crate::{ClientMessage, Conversation, Filter, Numbered, SealedTurn, StoredRow, Throughput, Window};
 
 pub(super) fn key_of(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Option<i64>> {
     conn.prepare_cached("SELECT key FROM conversations WHERE id = ?")?
@@ -106,9 +107,11 @@ pub(super) fn chunks(
     if window.since >= last {
         return Ok(Vec::new());
     }
+    let mut turns = Turns { conn, last: None };
     let mut rows: Vec<StoredRow> = conn
         .prepare_cached(
-            "SELECT id, role, body FROM chunks WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT ?",
+            "SELECT id, role, body, turn, steers, duration_ms FROM chunks
+             WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT ?",
         )?
         .query_map(
             [
@@ -116,7 +119,7 @@ pub(super) fn chunks(
                 chunk_bound(log, last),
                 signed(window.limit.unwrap_or(u64::MAX)),
             ],
-            |row| stored(row, id),
+            |row| stored(row, id, &mut turns),
         )?
         .collect::<rusqlite::Result<_>>()?;
     rows.reverse();
@@ -124,7 +127,7 @@ pub(super) fn chunks(
 }
 
 /// A row as it is, or one that says that it cannot be read: a page of the history has no gaps.
-fn stored(row: &Row<'_>, id: &ConversationId) -> rusqlite::Result<StoredRow> {
+fn stored(row: &Row<'_>, id: &ConversationId, turns: &mut Turns<'_>) -> rusqlite::Result<StoredRow> {
     let seq = seq_of(row.get(0)?);
     let read = row::role(row, 1).and_then(|role| Ok((role, row::raw(row, 2)?)));
     let (role, chunk) = match read {
@@ -136,7 +139,37 @@ fn stored(row: &Row<'_>, id: &ConversationId) -> rusqlite::Result<StoredRow> {
             (Role::System, chunk)
         }
     };
-    Ok(StoredRow { seq, role, chunk })
+    let extras = StoredChunkExtras {
+        turn_id: turns.id_of(row.get(3)?)?,
+        steering: row.get(4)?,
+        duration_ms: row::optional_number(row, 5)?,
+    };
+    Ok(StoredRow { seq, role, chunk, extras })
+}
+
+/// The ids of turns by their keys. Chunks of one turn are read one after the other.
+struct Turns<'c> {
+    conn: &'c Connection,
+    last: Option<(i64, Option<TurnId>)>,
+}
+
+impl Turns<'_> {
+    /// None for what no turn wrote.
+    fn id_of(&mut self, key: i64) -> rusqlite::Result<Option<TurnId>> {
+        if let Some((last, id)) = &self.last
+            && *last == key
+        {
+            return Ok(id.clone());
+        }
+        let id: Option<String> = self
+            .conn
+            .prepare_cached("SELECT id FROM turns WHERE key = ?")?
+            .query_row([key], |row| row.get(0))
+            .optional()?;
+        let id = id.map(TurnId::new);
+        self.last = Some((key, id.clone()));
+        Ok(id)
+    }
 }
 
 pub(super) fn messages(
@@ -245,23 +278,30 @@ pub(super) fn is_known(
     }
 }
 
-pub(super) fn metrics(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Vec<TurnMetrics>> {
+pub(super) fn metrics(conn: &Connection, id: &ConversationId) -> rusqlite::Result<Vec<SealedTurn>> {
     let mut select = conn.prepare_cached(
         "SELECT t.key, t.id, t.duration_ms, t.context_size,
-         t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_write_tokens
+         t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_write_tokens,
+         t.begun_at, t.reason, t.model
          FROM conversations c JOIN turns t ON t.conversation = c.key
          WHERE c.id = ? AND t.sealed_at IS NOT NULL ORDER BY t.key",
     )?;
     let mut rows = select.query([id.as_str()])?;
     let mut turns = Vec::new();
     while let Some(row) = rows.next()? {
-        turns.push(TurnMetrics {
+        let metrics = TurnMetrics {
             turn_id: TurnId::new(row.get::<_, String>(1)?),
             usage: row::usage(row, 4)?,
             duration_ms: row::optional_number(row, 2)?,
             steps: steps_of(conn, row.get(0)?)?,
             context_size: row::optional_number(row, 3)?,
-        });
+        };
+        let extras = TurnMetricsExtras {
+            started_at: Some(row::number(row, 8)?),
+            reason: row.get(9)?,
+            model: row.get(10)?,
+        };
+        turns.push(SealedTurn { metrics, extras });
     }
     Ok(turns)
 }

@@ -10,7 +10,7 @@ use super::fault::translate;
 use crate::Error;
 
 /// The steps from an empty file to the present schema. A step that was ever released does not change any more.
-pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND, THIRD, FOURTH];
 
 /// A chunk's id is `conversation << 32 | seq`: that keeps the log of a conversation together and in order, in a tree
 /// whose inner nodes hold nothing but ids, so that a page of a log costs the same however long the log is.
@@ -260,6 +260,13 @@ CREATE TABLE exporters (
     name     TEXT PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What people are shown of a chunk and the model is not: whether it steered its turn, and how long its tool ran. The
+/// steps before did not know; such chunks have neither.
+const FOURTH: &str = "
+ALTER TABLE chunks ADD COLUMN steers INTEGER;
+ALTER TABLE chunks ADD COLUMN duration_ms INTEGER;
 ";
 
 /// The most chunks that a conversation can have, by the layout of a chunk's id.

@@ -3,13 +3,13 @@
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use kernel::LogOp;
-use wire::{ConversationId, ConversationMeta, QueuedMessage, TurnId, TurnMetrics};
+use wire::{ConversationId, ConversationMeta, QueuedMessage, TurnId};
 
 use super::insert::Encoded;
 use super::{Durability, Sqlite, kept, read};
 use crate::{
     Attribute, BeginTurn, Begun, ClientMessage, Compaction, Conversation, Error, Filter, Global, Numbered,
-    Seal, Sealed, Setting, Store, StoredRow, Throughput, Window, now,
+    Seal, Sealed, SealedTurn, Setting, Store, StoredRow, Throughput, Window, now,
 };
 
 impl Store for Sqlite {
@@ -93,7 +93,7 @@ impl Store for Sqlite {
         self.read(move |conn| read::messages(conn, &id, last_seq))
     }
 
-    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<TurnMetrics>, Error>> {
+    fn metrics(&self, id: &ConversationId) -> BoxFuture<'_, Result<Vec<SealedTurn>, Error>> {
         let id = id.clone();
         self.read(move |conn| read::metrics(conn, &id))
     }

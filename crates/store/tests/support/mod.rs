@@ -8,13 +8,12 @@ use kernel::{Entry, Growth, LogOp, Message, TextKind};
 use serde_json::{Value, json};
 use store::{
     Attribute, BeginTurn, Begun, Conversation, Error, Filter, Global, Memory, Numbered, Recovery, Seal,
-    Sealed, Sqlite, Store, StoredRow, Throughput, Window,
+    Sealed, SealedTurn, Sqlite, Store, StoredRow, Throughput, Window,
 };
 use tempfile::TempDir;
-use wire::extension::ImageChunk;
+use wire::extension::{ImageChunk, StoredChunkExtras};
 use wire::{
-    Chunk, ConversationId, ConversationMeta, QueuedMessage, Role, StepId, StepMetrics, TurnId, TurnMetrics,
-    Usage,
+    Chunk, ConversationId, ConversationMeta, QueuedMessage, Role, StepId, StepMetrics, TurnId, Usage,
 };
 
 /// Has both stores keep the same promises.
@@ -247,10 +246,11 @@ pub struct Shown {
 pub struct ShownConversation {
     pub conversation: Conversation,
     pub chunks: Vec<(u64, Role, Value)>,
+    pub extras: Vec<StoredChunkExtras>,
     pub messages: Vec<Numbered>,
     pub last_text: Option<String>,
     pub queue: Vec<QueuedMessage>,
-    pub metrics: Vec<TurnMetrics>,
+    pub metrics: Vec<SealedTurn>,
 }
 
 pub async fn shown(store: &dyn Store) -> Shown {
@@ -265,6 +265,7 @@ pub async fn shown(store: &dyn Store) -> Shown {
                 .iter()
                 .map(|row| (row.seq, row.role, serde_json::from_str(row.chunk.get()).unwrap()))
                 .collect(),
+            extras: rows.into_iter().map(|row| row.extras).collect(),
             messages: store.messages(id, u64::MAX).await.unwrap(),
             last_text: store.last_text(id).await.unwrap(),
             queue: store.queue(id).await.unwrap(),

@@ -9,9 +9,9 @@ use wire::extension::{
     CacheWarmingTimer, CancelQueuedResponse, ChatExtras, ConversationModelResponse,
     ConversationStatusResponse, DeleteConversationResponse, EventExtras, ExtensionClientMessage,
     ExtensionServerMessage, ImageInput, McpServerInfo, McpServerState, McpStatusResponse, ModelExtras,
-    QueueExtras, QueueStateResponse, QueuedMessageExtras, SetConversationModelRequest, SystemPromptTemplate,
-    SystemPromptVariable, SystemPromptVariablesResponse, Todo, TodoPayload, TodoStatus, WatchExtras,
-    WhenActive, WorkspaceExtras,
+    QueueExtras, QueueStateResponse, QueuedMessageExtras, SetConversationModelRequest, StoredChunkExtras,
+    SystemPromptTemplate, SystemPromptVariable, SystemPromptVariablesResponse, Todo, TodoPayload, TodoStatus,
+    TurnMetricsExtras, WatchExtras, WhenActive, WorkspaceExtras,
 };
 use wire::transport::{SetCompactPercentRequest, SetCwdRequest, SetReasoningEffortRequest, SetTitleRequest};
 use wire::{Chunk, QueuedMessage, TurnId};
@@ -63,6 +63,26 @@ fn extras() -> Vec<Sample> {
                 "clientMessageId": "m1",
                 "clientMessageIds": ["m1", "m2"],
             }),
+        ),
+        Sample::new("StoredChunkExtras", StoredChunkExtras::default(), json!({})),
+        Sample::new(
+            "StoredChunkExtras",
+            StoredChunkExtras {
+                turn_id: Some(TurnId::new("t1")),
+                steering: Some(true),
+                duration_ms: Some(1200),
+            },
+            json!({ "turnId": "t1", "steering": true, "durationMs": 1200 }),
+        ),
+        Sample::new("TurnMetricsExtras", TurnMetricsExtras::default(), json!({})),
+        Sample::new(
+            "TurnMetricsExtras",
+            TurnMetricsExtras {
+                started_at: Some(1_700_000_000_000),
+                reason: Some("stop".into()),
+                model: Some("demo/demo".into()),
+            },
+            json!({ "startedAt": 1_700_000_000_000_u64, "reason": "stop", "model": "demo/demo" }),
         ),
         Sample::new("WatchExtras", WatchExtras::default(), json!({})),
         Sample::new(

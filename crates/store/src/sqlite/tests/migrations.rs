@@ -1,5 +1,7 @@
 //! Files of older versions.
 
+use wire::extension::StoredChunkExtras;
+
 use super::*;
 use crate::{ClientMessage, Compaction, Throughput};
 
@@ -57,6 +59,11 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(store.last_text(&id("c")).await, Ok(Some("half a word".to_owned())));
     assert_eq!(store.last_text(&id("wordless")).await, Ok(None));
     assert_eq!(history(&store, "c").await.len(), 9);
+    // What was not written down is not made up: neither how long the tool ran, nor that the message steered.
+    let rows = store.chunks(&id("c"), Window { since: 4, before: Some(7), limit: None }).await.unwrap();
+    let extras: Vec<_> = rows.into_iter().map(|row| row.extras).collect();
+    let plain = StoredChunkExtras { turn_id: Some(TurnId::new("t2")), ..StoredChunkExtras::default() };
+    assert_eq!(extras, [plain.clone(), plain]);
     let queue = store.queue(&id("c")).await.unwrap();
     assert_eq!((queue.len(), &queue[0].client_message_id), (1, &None));
     let sum = Throughput { model: "a/b".to_owned(), output_tokens: 30, gen_ms: 300, turns: 1 };
