@@ -23,10 +23,7 @@ PYTHON = {
     "raw": ("0.0.40", "raw.py"),
 }
 JAVASCRIPT = "javascript-0.0.46"
-# The server's own page, in the browser of the JavaScript SDK.
-PAGE = "page"
-BROWSER = {JAVASCRIPT: "scenario.mjs", PAGE: "realtime.mjs"}
-CLIENTS = (*PYTHON, JAVASCRIPT, PAGE)
+CLIENTS = (*PYTHON, JAVASCRIPT)
 
 
 def main() -> int:
@@ -41,11 +38,11 @@ def main() -> int:
         given += [f"--operator-key={options.operator_key}"] if options.operator_key else []
         given += [f"--only={options.only}"] if options.only else []
         given += [f"--skip={options.skip}"] if options.skip else []
-        if broke and client != PAGE:
+        if broke:
             given += [f"--broke-key={broke.pop(0)}", f"--broke-seconds={options.broke_seconds}"]
-        if client in BROWSER:
+        if client == JAVASCRIPT:
             folder = javascript(cache)
-            command = ["node", str(folder / BROWSER[client]), f"--chromium={options.chromium or browser()}"]
+            command = ["node", str(folder / "scenario.mjs"), f"--chromium={options.chromium or browser()}"]
         else:
             version, script = PYTHON[client]
             command = [str(python(cache, version)), "-B", str(HERE / "python" / script)]
@@ -69,7 +66,7 @@ def parse() -> argparse.Namespace:
         "--broke-key",
         action="append",
         default=[],
-        help="a key with credit for some seconds, which is used up: one for each SDK client, in their order; "
+        help="a key with credit for some seconds, which is used up: one for each client, in their order; "
         "a client without one skips that check",
     )
     add("--broke-seconds", type=int, default=0, help="for how many; then the ticks are counted")

@@ -20,7 +20,7 @@ const SOON_GONE: &str = "0.06";
 const SECONDS: &str = "3";
 
 /// How many clients of the suite use one up, at most.
-const CLIENTS: usize = 5;
+const CLIENTS: usize = 4;
 
 /// Builds the server, starts it with keys that have credit and such that soon have none, and lets the suite loose on it.
 /// The arguments go to the suite: `--client raw`, `--only ticks`.

@@ -6,6 +6,7 @@ mod compat;
 mod conformance;
 mod fuzz;
 mod generate;
+mod npm;
 mod process;
 mod release;
 mod server;

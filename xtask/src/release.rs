@@ -1,9 +1,11 @@
 //! The commands around the release binary.
 
+use std::env;
 use std::path::PathBuf;
 
 use anyhow::Result;
 
+use crate::npm;
 use crate::process::{cargo, need_codecs, program, run as process};
 use crate::target;
 
@@ -36,9 +38,14 @@ pub(crate) fn bench(args: &[String]) -> Result<()> {
     tool("bench", args)
 }
 
-/// Builds the release binary, and says where it is.
+/// Builds the release binary with the web app in it, and says where it is.
 pub(crate) fn build() -> Result<PathBuf> {
     need_codecs()?;
+    // Named in the variable, it is somebody else's, or there is to be none.
+    if env::var_os("DISPATCH_APP").is_none() {
+        npm::APP.install()?;
+        println!("The web app is built with the server, if it has changed.");
+    }
     process(cargo(&["build", "--release", "--package", "dispatch"]))?;
     Ok(target().join("release/dispatch"))
 }

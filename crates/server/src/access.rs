@@ -28,7 +28,7 @@ use crate::{App, Error, Settings, socket};
 pub(crate) use caller::{Caller, Reader, Unidentified, presented};
 
 /// Paths that need no key: they say nothing about anybody.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 13] = [
     "/",
     "/health",
     "/openapi.json",
@@ -38,10 +38,14 @@ const PUBLIC: [&str; 9] = [
     "/docs/docs.css",
     "/docs/docs.js",
     "/realtime",
+    "/watch",
+    "/usage",
+    "/keys",
+    "/settings",
 ];
 
-/// Where the files of the page at `/realtime` are.
-const PUBLIC_FOLDER: &str = "/realtime/";
+/// Folders of such paths: the files of the web app, and the app at a conversation.
+const PUBLIC_FOLDERS: [&str; 2] = ["/assets/", "/c/"];
 
 /// Where client tokens are made.
 const CLIENT_TOKENS: &str = "/v1/client/tokens";
@@ -230,7 +234,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         }
     };
     let headers = response.headers_mut();
-    headers.insert(VARY, HeaderValue::from_static("origin"));
+    headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = named.and_then(|origin| HeaderValue::from_str(&origin).ok()) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
@@ -274,7 +278,11 @@ fn is_event_stream(uri: &Uri) -> bool {
 
 /// Whether a path needs no key, even where keys are configured.
 pub(crate) fn is_public(path: &str) -> bool {
-    PUBLIC.contains(&path) || path.starts_with(PUBLIC_FOLDER)
+    PUBLIC.contains(&path)
+        || PUBLIC_FOLDERS
+            .iter()
+            .filter_map(|folder| path.strip_prefix(folder))
+            .any(|name| !name.is_empty() && !name.contains('/'))
 }
 
 fn query_value(uri: &Uri, name: &str) -> Option<String> {

@@ -235,6 +235,35 @@ async fn settings_are_shown_and_set_with_every_kind_of_field() {
 }
 
 #[tokio::test]
+async fn an_action_that_takes_long_keeps_nobody_waiting_and_its_end_is_heard() {
+    let server = serve().await;
+    for _ in 0..5 {
+        let message = "more and more ".repeat(50);
+        server.chat(json!({ "conversationId": "c", "message": message })).await;
+        server.world.settled().await;
+    }
+    let gate = Arc::new(Notify::new());
+    let summary = vec![Play::Gate(gate.clone()), text("short"), support::world::stop()];
+    server.world.plays(vec![summary]);
+    let mut socket = server.socket().await;
+    let about = |kind: &str| json!({ "type": kind, "surfaceId": "conversation", "conversationId": "c" });
+    socket.send(about("subscribe")).await;
+    let shown = surface(&mut socket).await["spec"].take();
+    let mut compact = about("invoke");
+    compact["actionId"] = json!("conversation/compact");
+    socket.send(compact).await;
+    // It waits for the model, and the socket goes on.
+    socket.send(json!({ "type": "subscribe", "surfaceId": "loaded-extensions" })).await;
+    assert_eq!(surface(&mut socket).await["spec"]["id"], "loaded-extensions");
+    gate.notify_one();
+    let mut heard = [surface(&mut socket).await, surface(&mut socket).await];
+    heard.sort_by_key(|frame| frame["type"] == "update");
+    assert_eq!(heard[0]["type"], "conversation.compacted");
+    assert_eq!(heard[1]["update"]["spec"], shown, "it says so although it shows the same");
+    quiet(&mut socket).await;
+}
+
+#[tokio::test]
 async fn what_is_asked_wrong_is_answered_and_the_socket_stays() {
     let server = serve().await;
     let mut socket = server.socket().await;

@@ -30,5 +30,7 @@ mod http_answers_as_the_contract_says;
 mod keys_are_the_operators_and_a_secret_is_shown_once;
 mod media_may_come_over_the_port_of_http;
 mod nobody_gets_in_by_accident;
+mod the_history_says_more_only_to_those_who_ask;
+mod the_web_app_is_served_as_it_was_built;
 mod viewers_see_what_is_produced_and_cost_nothing;
 mod what_is_served_is_documented_and_holds_together;

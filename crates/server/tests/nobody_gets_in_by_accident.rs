@@ -68,16 +68,20 @@ async fn every_operation_wants_the_key_but_those_that_say_otherwise() {
         public,
         [
             "/",
+            "/assets/{asset}",
             "/asyncapi.json",
+            "/c/{conversation}",
             "/docs",
             "/docs/docs.css",
             "/docs/docs.js",
             "/docs/websocket",
             "/health",
+            "/keys",
             "/openapi.json",
             "/realtime",
-            "/realtime/page.css",
-            "/realtime/{script}"
+            "/settings",
+            "/usage",
+            "/watch"
         ]
     );
     let events = server.client.get(server.url("/conversations/c/events?api_key=right"));

@@ -178,6 +178,16 @@ async fn the_types_say_what_goes_beyond_the_contract_and_nothing_of_rust() {
     assert!(validator::check(&document, &schemas["Chunk"], &serde_json::json!({"type": "image"})).is_err());
     assert_eq!(schemas["QueuedMessage"]["properties"]["clientMessageId"]["type"], "string");
     assert_eq!(schemas["ModelInfo"]["properties"]["vision"]["type"], "boolean");
+    let chunk = &schemas["StoredChunk"]["properties"];
+    assert_eq!(
+        [&chunk["turnId"]["type"], &chunk["steering"]["type"], &chunk["durationMs"]["type"]],
+        ["string", "boolean", "integer"]
+    );
+    let turn = &schemas["TurnMetrics"]["properties"];
+    assert_eq!(
+        [&turn["startedAt"]["type"], &turn["reason"]["type"], &turn["model"]["type"]],
+        ["integer", "string", "string"]
+    );
     let text = document.to_string();
     for rust in ["[`", "crate::", "x-brand"] {
         assert!(!text.contains(rust), "{rust}");
@@ -237,17 +247,6 @@ async fn the_pages_need_nothing_from_elsewhere_and_no_key() {
         ("/docs/websocket", "text/html; charset=utf-8"),
         ("/docs/docs.css", "text/css; charset=utf-8"),
         ("/docs/docs.js", "text/javascript; charset=utf-8"),
-        ("/realtime", "text/html; charset=utf-8"),
-        ("/realtime/page.css", "text/css; charset=utf-8"),
-        ("/realtime/page.js", "text/javascript; charset=utf-8"),
-        ("/realtime/clip.js", "text/javascript; charset=utf-8"),
-        ("/realtime/connection.js", "text/javascript; charset=utf-8"),
-        ("/realtime/endings.js", "text/javascript; charset=utf-8"),
-        ("/realtime/look.js", "text/javascript; charset=utf-8"),
-        ("/realtime/server.js", "text/javascript; charset=utf-8"),
-        ("/realtime/session.js", "text/javascript; charset=utf-8"),
-        ("/realtime/source.js", "text/javascript; charset=utf-8"),
-        ("/realtime/view.js", "text/javascript; charset=utf-8"),
         ("/openapi.json", "application/json"),
         ("/asyncapi.json", "application/json"),
     ] {
@@ -274,28 +273,4 @@ async fn the_pages_need_nothing_from_elsewhere_and_no_key() {
     }
     assert_eq!(server.get("/models").await.0, 401);
     assert_eq!(server.get("/system-prompt").await.0, 401);
-}
-
-#[tokio::test]
-async fn every_script_that_the_realtime_page_loads_is_there() {
-    let server = serve_with(server::Settings { api_keys: vec!["secret".to_owned()], ..settings() }).await;
-    let text = async |path: String| {
-        let response = server.client.get(server.url(&path)).send().await.unwrap();
-        assert_eq!(response.status(), 200, "{path}");
-        response.text().await.unwrap()
-    };
-    let page = text("/realtime".to_owned()).await;
-    assert!(page.contains(r#"<script type="module" src="/realtime/page.js">"#), "{page}");
-    let mut loaded = BTreeSet::new();
-    let mut next = vec!["page.js".to_owned()];
-    while let Some(name) = next.pop() {
-        let script = text(format!("/realtime/{name}")).await;
-        next.extend(
-            script.split(" from './").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned()),
-        );
-        next.retain(|name| !loaded.contains(name));
-        loaded.insert(name);
-    }
-    assert!(loaded.len() > 5, "{loaded:?}");
-    assert_eq!(server.get("/realtime/none.js").await.0, 404);
 }

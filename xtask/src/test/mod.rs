@@ -1,6 +1,8 @@
 //! `cargo xtask test`: all that must pass before a change lands.
 
+mod app;
 mod licences;
+mod outside;
 mod peers;
 mod python;
 mod rust;
@@ -29,7 +31,7 @@ enum Outcome {
     Skipped(&'static str),
 }
 
-const PARTS: [Part; 15] = [
+const PARTS: [Part; 16] = [
     Part { name: "format", about: "rustfmt has nothing to change", quick: true, run: format },
     Part { name: "lint", about: "clippy has nothing to say", quick: true, run: lint },
     Part { name: "generated", about: "generated files are up to date", quick: true, run: generated },
@@ -38,6 +40,12 @@ const PARTS: [Part; 15] = [
         about: "the TypeScript client: types, tests, size, reference, and the scenario in Chromium",
         quick: false,
         run: typescript::client,
+    },
+    Part {
+        name: "app",
+        about: "the web app: types, units, size, and all that people do with it in Chromium",
+        quick: false,
+        run: app::check,
     },
     Part {
         name: "contract",

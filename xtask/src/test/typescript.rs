@@ -6,70 +6,33 @@
 //! checked here.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
 use super::Outcome;
-use crate::process::{need, program, run};
-use crate::{release, target, workspace};
+use super::outside::Outside;
+use crate::npm::CLIENT;
+use crate::process::{program, run};
+use crate::{target, workspace};
 
-const PACKAGE: &str = "clients/typescript";
 /// A copy of the published contract that some checkouts have beside them.
 const BESIDE: &str = "../shared/contract/wire-0.11.0.ts";
 
-/// Programs that are Chromium, or one like it.
-const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
 /// The client as it is in the checkout, its types against the contract as the project knows it.
 pub(super) fn client() -> Result<Outcome> {
-    install()?;
-    let package = workspace().join(PACKAGE);
-    names(&package)?;
-    script(&package, "check")?;
+    CLIENT.install()?;
+    names(&workspace().join(CLIENT.0))?;
+    run(CLIENT.script("check"))?;
     println!("The generated types are those of the contract, in both directions.");
-    script(&package, "docs")?;
-    script(&package, "size")?;
-    let server = match env::var_os("DISPATCH_BINARY") {
-        Some(named) => PathBuf::from(named),
-        None => release::build()?,
-    };
-    let against = [("DISPATCH_BINARY", server), ("CHROMIUM", browser()?)];
+    run(CLIENT.script("docs"))?;
+    run(CLIENT.script("size"))?;
+    let outside = Outside::ready()?;
     for name in ["test", "scenario"] {
-        let mut tests = npm(&package, name);
-        tests.envs(against.iter().map(|(name, path)| (name, path)));
-        run(tests)?;
+        run(outside.given_to(CLIENT.script(name)))?;
     }
     Ok(Outcome::Passed)
-}
-
-fn script(package: &Path, name: &str) -> Result<()> {
-    run(npm(package, name))
-}
-
-/// A script of the package.
-fn npm(package: &Path, name: &str) -> Command {
-    let mut script = program("npm", &["run", "--silent", name]);
-    script.current_dir(package);
-    script
-}
-
-/// The browser that the variable names, or one that is installed, or else Debian's.
-fn browser() -> Result<PathBuf> {
-    if let Some(named) = env::var_os("CHROMIUM") {
-        return Ok(named.into());
-    }
-    let found = || {
-        let folders = env::var_os("PATH").unwrap_or_default();
-        let programs = env::split_paths(&folders).flat_map(|folder| BROWSERS.map(|name| folder.join(name)));
-        programs.into_iter().find(|program| program.is_file())
-    };
-    if found().is_none() {
-        need("Chromium", program("chromium", &["--version"]), "chromium")?;
-    }
-    found().context("no Chromium was found; name one in the variable CHROMIUM")
 }
 
 /// Against the contract's own file, if there is one beside the checkout: the same proof with that file in the place of
@@ -78,8 +41,8 @@ pub(super) fn beside() -> Result<Outcome> {
     let Ok(contract) = fs::read_to_string(workspace().join(BESIDE)) else {
         return Ok(Outcome::Skipped("there is no such file"));
     };
-    install()?;
-    let package = workspace().join(PACKAGE);
+    CLIENT.install()?;
+    let package = workspace().join(CLIENT.0);
     let copy = target().join("contract-proof");
     for folder in ["src", "test"] {
         fs::create_dir_all(copy.join(folder)).context("cannot create a folder for the proof")?;
@@ -96,27 +59,10 @@ pub(super) fn beside() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Installs the compiler, unless it is there already.
-fn install() -> Result<()> {
-    let package = workspace().join(PACKAGE);
-    let wanted =
-        fs::read_to_string(package.join("package-lock.json")).context("cannot read package-lock.json")?;
-    // Within what `npm ci` removes first, and written last: it is there only if all else is.
-    let stamp = package.join("node_modules/.installed");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    need("npm", program("npm", &["--version"]), "npm")?;
-    let mut install = program("npm", &["ci", "--no-audit", "--no-fund"]);
-    install.current_dir(&package);
-    run(install)?;
-    fs::write(&stamp, wanted).context("cannot note what was installed")
-}
-
 /// Whether the generated file and the contract export the same names, and the proof compares each of them.
 fn names(package: &Path) -> Result<()> {
     let read = |file: &str| {
-        fs::read_to_string(package.join(file)).with_context(|| format!("cannot read {file} of {PACKAGE}"))
+        fs::read_to_string(package.join(file)).with_context(|| format!("cannot read {file} of {}", CLIENT.0))
     };
     let (generated, contract, proof) =
         (read("src/wire.ts")?, read("test/contract.ts")?, read("test/proof.ts")?);
@@ -170,11 +116,5 @@ mod tests {
     fn a_name_is_compared_only_with_its_own_kind() {
         let proof = "  Expect<Same<Wire.Role, Contract.Role>>,\n  Expect<Same<Wire.Usage, Contract.Role>>,\n";
         assert_eq!(compared(proof), BTreeSet::from(["Role"]));
-    }
-
-    #[test]
-    fn the_lock_file_names_no_place_of_download() {
-        let lock = fs::read_to_string(workspace().join(PACKAGE).join("package-lock.json")).unwrap();
-        assert!(!lock.contains("://"), "{lock}");
     }
 }

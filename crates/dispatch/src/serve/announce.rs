@@ -29,6 +29,12 @@ impl Announcement<'_> {
         let mut fact = |name: &str, value: &str| writeln!(out, "  {name:<12} {value}");
         if let Some(http) = self.http {
             fact("page", &format!("http://{}/", visible(http)))?;
+            if !app::is_built() {
+                fact(
+                    "app",
+                    "none: this server was built without its web app, and the page says how to get it",
+                )?;
+            }
         }
         let sockets =
             self.http.into_iter().chain(self.ws).map(|address| format!("ws://{}/", visible(address)));

@@ -176,10 +176,10 @@ fn codes(operation: &Operation) -> Vec<ErrorCode> {
         }
         codes.push(ErrorCode::BodyTooLarge);
     }
-    if path_parameters(operation.path).next().is_some() {
-        codes.push(ErrorCode::InvalidRequest);
-    }
     if !access::is_public(operation.path) {
+        if path_parameters(operation.path).next().is_some() {
+            codes.push(ErrorCode::InvalidRequest);
+        }
         codes.push(ErrorCode::Unauthorized);
     }
     codes.push(ErrorCode::ForbiddenOrigin);
@@ -207,7 +207,8 @@ fn about_path(name: &str) -> (&'static str, &'static str) {
             "The session, by its id or that of one of its connections.",
             "5b0f9f6e-2a0c-4a57-9d0e-7c2f51d0b6aa",
         ),
-        "script" => ("The module, by its file's name.", "page.js"),
+        "conversation" => ("The conversation that the app shows.", "3f2a"),
+        "asset" => ("The file, as the page or another file names it.", "index.js"),
         "key" => ("The key, by its id, which is no secret.", "key_9d2b7c0e4f514a6f8b3a1c5d7e9f0a2b"),
         _ => ("", ""),
     }

@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use wire::extension::{EventExtras, ExtensionEvent, ImageChunk};
+use wire::extension::{EventExtras, ExtensionEvent, ImageChunk, StoredChunkExtras, TurnMetricsExtras};
 use wire::{AgentEvent, ErrorBody};
 
 use super::{SchemaOf, Shape};
@@ -79,6 +79,7 @@ impl Schemas {
 
 /// Adds what the contract's types leave out because it goes beyond the contract, and is served all the same.
 fn extend(components: &mut Map<String, Value>) {
+    let (chunk, turn) = (fields_of::<StoredChunkExtras>(), fields_of::<TurnMetricsExtras>());
     if let Some(Value::Array(chunks)) = components.get_mut("Chunk").and_then(|chunk| chunk.get_mut("oneOf")) {
         chunks.push(json!({
             "title": "ImageChunk",
@@ -101,6 +102,20 @@ fn extend(components: &mut Map<String, Value>) {
     field("ModelInfo", "vision", json!({ "type": "boolean", "description": vision }));
     let id = "The client's own id of the message, if it gave one.";
     field("QueuedMessage", "clientMessageId", json!({ "type": "string", "description": id }));
+    for (component, extras) in [("StoredChunk", chunk), ("TurnMetrics", turn)] {
+        for (name, schema) in extras {
+            field(component, &name, schema);
+        }
+    }
+}
+
+/// The fields that ride on a message of the contract where extensions were asked for.
+fn fields_of<T: JsonSchema>() -> Map<String, Value> {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    match schema.remove("properties") {
+        Some(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
 }
 
 /// Brings what the generator says in line with the rules of the wire: an optional field without a value is left out,

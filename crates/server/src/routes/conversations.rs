@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Filter, StoredRow, Window};
+use store::{Filter, SealedTurn, StoredRow, Window};
 use wire::extension::{ConversationStatusResponse, DeleteConversationResponse};
 use wire::transport::{
     CompactRequest, CompactResponse, ConversationHistoryResponse, ConversationListResponse,
@@ -52,8 +52,8 @@ pub(super) fn group() -> Group {
                 .query(
                     "extensions",
                     Kind::Flag,
-                    "Whether images come as `image` chunks. Without, a `text` chunk that names the image stands in the \
-                     place of each.",
+                    "Whether images come as `image` chunks, and each chunk says `turnId`, and `steering` or `durationMs` \
+                     where that is known. Without, a `text` chunk that names the image stands in the place of each.",
                 )
                 .answers::<ConversationHistoryResponse>("A part of the history.")
                 .fails(log),
@@ -72,6 +72,7 @@ pub(super) fn group() -> Group {
                 .fails(log),
             get("/conversations/{id}/metrics", metrics, "metrics")
                 .says("Read the metrics", "Tokens and times of sealed turns, oldest first.")
+                .query("extensions", Kind::Flag, "Whether each turn says `startedAt`, `reason` and `model`.")
                 .answers::<ConversationMetricsResponse>("The turns.")
                 .fails(log),
             get("/conversations/{id}/last", last, "last")
@@ -203,8 +204,24 @@ async fn status(State(app): State<App>, Id(id): Id) -> Result<Json<ConversationS
     Ok(Json(ConversationStatusResponse { conversation_id: id, is_active, status }))
 }
 
-async fn metrics(State(app): State<App>, Id(id): Id) -> Result<Json<ConversationMetricsResponse>, Refusal> {
-    Ok(Json(ConversationMetricsResponse { turns: app.engine.store().metrics(&id).await? }))
+#[derive(Deserialize)]
+struct MetricsQuery {
+    extensions: Option<String>,
+}
+
+/// The shape of [`ConversationMetricsResponse`], with what goes beyond the contract.
+#[derive(Serialize)]
+struct Metrics {
+    turns: Vec<SealedTurn>,
+}
+
+async fn metrics(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(query): Query<MetricsQuery>,
+) -> Result<Json<Metrics>, Refusal> {
+    let extensions = input::switch(query.extensions.as_deref(), "extensions")?;
+    Ok(Json(Metrics { turns: history::measured(app.engine.store().metrics(&id).await?, extensions) }))
 }
 
 async fn last(State(app): State<App>, Id(id): Id) -> Result<Json<LastMessageResponse>, Refusal> {

@@ -1,5 +1,6 @@
 //! The HTTP routes, one file for each group.
 
+mod app;
 mod chat;
 mod conversations;
 mod events;

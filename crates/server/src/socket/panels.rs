@@ -19,6 +19,8 @@ use crate::surfaces::{Surface, spec};
 pub(super) enum Wish {
     Subscribe(Subscription),
     Unsubscribe(Subscription),
+    /// Say once more what it shows, changed or not, if it is subscribed to.
+    Show(Subscription),
 }
 
 /// What a subscription is known by.
@@ -44,6 +46,7 @@ pub(super) async fn serve(
                     panels.shown.remove(&subscription);
                     Some(())
                 }
+                Some(Wish::Show(subscription)) => panels.update(subscription, true).await,
                 None => None,
             },
             change = changes.recv() => match change {
@@ -97,24 +100,28 @@ impl Panels {
         let chosen: Vec<Subscription> =
             self.shown.keys().filter(|subscription| chosen(subscription, &showing)).cloned().collect();
         for subscription in chosen {
-            match self.look_up(&subscription).await {
-                Ok(spec) if self.shown.get(&subscription) == Some(&spec) => {}
-                Ok(spec) => {
-                    self.shown.insert(subscription.clone(), spec.clone());
-                    let conversation_id = self.echo(&subscription);
-                    let update = SurfaceUpdate { surface_id: subscription.surface, spec, conversation_id };
-                    self.say(ServerMessage::Update { update }).await?;
-                }
-                Err(refusal) => {
-                    tracing::warn!(
-                        surface = subscription.surface,
-                        "a surface cannot be shown: {}",
-                        refusal.message
-                    );
-                }
-            }
+            self.update(subscription, false).await?;
         }
         Some(())
+    }
+
+    /// Sends what a subscription shows now, if that has changed, or in any case.
+    async fn update(&mut self, subscription: Subscription, in_any_case: bool) -> Option<()> {
+        let Some(before) = self.shown.get(&subscription) else { return Some(()) };
+        match self.look_up(&subscription).await {
+            Ok(spec) if *before == spec && !in_any_case => Some(()),
+            Ok(spec) => {
+                self.shown.insert(subscription.clone(), spec.clone());
+                let conversation_id = self.echo(&subscription);
+                let update = SurfaceUpdate { surface_id: subscription.surface, spec, conversation_id };
+                self.say(ServerMessage::Update { update }).await
+            }
+            Err(refusal) => {
+                let surface = subscription.surface;
+                tracing::warn!(surface, "a surface cannot be shown: {}", refusal.message);
+                Some(())
+            }
+        }
     }
 
     async fn look_up(&self, subscription: &Subscription) -> Result<SurfaceSpec, Refusal> {

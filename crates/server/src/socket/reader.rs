@@ -1,5 +1,7 @@
 //! Takes the client's frames and does what they ask.
 
+use std::sync::Arc;
+
 use axum::extract::ws::{Message, WebSocket};
 use engine::live::{Heard, Watch};
 use engine::{Prompt, Sent, Steer};
@@ -16,6 +18,7 @@ use super::writer::Order;
 use crate::access::Caller;
 use crate::answer::Refusal;
 use crate::input::Fields;
+use crate::surfaces::Surface;
 use crate::{App, input};
 
 /// Reads until the client is gone.
@@ -174,20 +177,48 @@ impl Reader {
     }
 
     async fn invoke(&self, fields: &Fields) {
-        if let Err(refusal) = self.act(fields).await {
-            self.say(surface_error(Some(named_surface(fields)), refusal)).await;
+        match self.invocation(fields) {
+            // What the socket sends next does not wait for it.
+            Ok(invocation) if invocation.surface.takes_long(&invocation.action) => self.spawn(invocation),
+            Ok(invocation) => {
+                if let Err(refusal) = invocation.run().await {
+                    self.say(surface_error(Some(named_surface(fields)), refusal)).await;
+                }
+            }
+            Err(refusal) => self.say(surface_error(Some(named_surface(fields)), refusal)).await,
         }
     }
 
-    async fn act(&self, fields: &Fields) -> Result<(), Refusal> {
-        let Subscription { surface: id, conversation } = self.subscription(fields)?;
-        let surface = self.app.surfaces.find(&id)?;
-        let action = input::text(fields, "actionId")?;
-        let payload = fields.get("payload").filter(|payload| !payload.is_null());
-        match surface.invoke(&action, payload, conversation.as_ref()).await {
-            Some(done) => done,
-            None => Err(Refusal::of(ErrorCode::UnknownAction, format!("{id} has no action {action}"))),
-        }
+    fn invocation(&self, fields: &Fields) -> Result<Invocation, Refusal> {
+        let subscription = self.subscription(fields)?;
+        Ok(Invocation {
+            surface: self.app.surfaces.find(&subscription.surface)?.clone(),
+            action: input::text(fields, "actionId")?,
+            payload: fields.get("payload").filter(|payload| !payload.is_null()).cloned(),
+            subscription,
+        })
+    }
+
+    /// Runs an action beside the reader. Its end is heard in any case: as an error, or as the surface shown anew.
+    fn spawn(&self, invocation: Invocation) {
+        // Neither end of the socket stays for it.
+        let orders = self.orders.downgrade();
+        let panels = self.panels.as_ref().map(mpsc::Sender::downgrade);
+        tokio::spawn(async move {
+            match invocation.run().await {
+                Ok(()) => {
+                    if let Some(panels) = panels.and_then(|panels| panels.upgrade()) {
+                        let _ = panels.send(Wish::Show(invocation.subscription)).await;
+                    }
+                }
+                Err(refusal) => {
+                    if let Some(orders) = orders.upgrade() {
+                        let error = surface_error(Some(invocation.subscription.surface), refusal);
+                        let _ = orders.send(Order::Say(error)).await;
+                    }
+                }
+            }
+        });
     }
 
     /// What a frame about a surface is about, if there is such a surface.
@@ -240,6 +271,28 @@ impl Reader {
     async fn order(&self, order: Order) {
         // The writer is gone only when the socket is, and then so is this reader in a moment.
         let _ = self.orders.send(order).await;
+    }
+}
+
+/// An action of a surface, with what belongs to it.
+struct Invocation {
+    surface: Arc<dyn Surface>,
+    action: String,
+    payload: Option<Value>,
+    /// Who shows it, if anybody does.
+    subscription: Subscription,
+}
+
+impl Invocation {
+    async fn run(&self) -> Result<(), Refusal> {
+        let Subscription { surface, conversation } = &self.subscription;
+        match self.surface.invoke(&self.action, self.payload.as_ref(), conversation.as_ref()).await {
+            Some(done) => done,
+            None => {
+                let message = format!("{surface} has no action {}", self.action);
+                Err(Refusal::of(ErrorCode::UnknownAction, message))
+            }
+        }
     }
 }
 

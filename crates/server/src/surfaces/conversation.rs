@@ -36,7 +36,7 @@ impl Conversation {
         }
         let window =
             models.model_info.and_then(|infos| infos.get(&model).and_then(|info| info.context_window));
-        let used = self.engine.store().metrics(id).await?.last().and_then(|turn| turn.context_size);
+        let used = self.engine.store().metrics(id).await?.last().and_then(|turn| turn.metrics.context_size);
         let mut fields = vec![
             SurfaceField::Selector {
                 label: "Model".to_owned(),
@@ -130,6 +130,10 @@ impl Surface for Conversation {
             }
         }
         .boxed()
+    }
+
+    fn takes_long(&self, action: &str) -> bool {
+        action == COMPACT
     }
 
     fn invoke<'a>(

@@ -33,6 +33,11 @@ pub(crate) trait Surface: Send + Sync {
         conversation: Option<&'a ConversationId>,
     ) -> BoxFuture<'a, Result<Vec<SurfaceField>, Refusal>>;
 
+    /// Whether an action waits for others, a model say, so that nobody should wait for it.
+    fn takes_long(&self, _action: &str) -> bool {
+        false
+    }
+
     /// Does what a field offers. None: it has no such action.
     fn invoke<'a>(
         &'a self,

@@ -1,0 +1,17 @@
+// The time, for what is counted while it goes on.
+
+import { createSubscriber } from "svelte/reactivity";
+
+/** How often it is looked at: milliseconds. */
+const TICK = 1_000;
+
+const subscribe = createSubscriber((update) => {
+  const timer = setInterval(update, TICK);
+  return () => clearInterval(timer);
+});
+
+/** Now, in milliseconds since the Unix epoch; anew each second. Reactive. */
+export function now(): number {
+  subscribe();
+  return Date.now();
+}

@@ -1,0 +1,43 @@
+// What people who mean harm have models write.
+
+export const VECTORS: readonly string[] = [
+  "<script>alert(1)</script>",
+  "<img src=x onerror=alert(1)>",
+  "<svg onload=alert(1)>",
+  "<svg><script>alert(1)</script></svg>",
+  "<iframe src=javascript:alert(1)></iframe>",
+  "<a href=\"javascript:alert(1)\">x</a>",
+  "[x](javascript:alert(1))",
+  "[x](JaVaScRiPt:alert(1))",
+  "[x](java\tscript:alert(1))",
+  "[x](&#106;avascript:alert(1))",
+  "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)",
+  "[x](vbscript:msgbox(1))",
+  "[x](https://example.com \"x\\\" onmouseover=alert(1) y\")",
+  "[x](https://example.com\"onclick=alert(1))",
+  "![x](javascript:alert(1))",
+  "![x](https://example.com/a.png\"onerror=alert(1))",
+  "![\"onerror=alert(1) x](https://example.com/a.png)",
+  "![x](data:image/svg+xml;base64,PHN2Zz48c2NyaXB0PmFsZXJ0KDEpPC9zY3JpcHQ+PC9zdmc+)",
+  "<https://example.com/\"onclick=alert(1)>",
+  "<javascript:alert(1)>",
+  "`<img src=x onerror=alert(1)>`",
+  "```\"><img src=x onerror=alert(1)>\nx\n```",
+  "- ```\"><img src=x onerror=alert(1)>\n  x\n  ```",
+  "# <style>*{display:none}</style>",
+  "text <b style=\"position:fixed\" onclick=alert(1)>bold</b>",
+  "| <img src=x onerror=alert(1)> |\n|---|\n| <script>alert(1)</script> |",
+  "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+  "<form action=javascript:alert(1)><button>x</button></form>",
+  "<object data=javascript:alert(1)>",
+  "<base href=https://evil.example>",
+  "<meta http-equiv=refresh content=0;url=https://evil.example>",
+  "<details open ontoggle=alert(1)>",
+  "<input autofocus onfocus=alert(1)>",
+  "<!--<img src=\"--><img src=x onerror=alert(1)>//\">",
+  "[a]: javascript:alert(1)\n\n[a]",
+  "<![CDATA[<img src=x onerror=alert(1)>]]>",
+];
+
+/** What there is never an element of. */
+export const FORBIDDEN = "script, iframe, object, embed, form, input, style, link, meta, base, svg, math, details, b, mglyph";

@@ -1,0 +1,68 @@
+import { type ApiKey, DispatchError } from "@dispatch/client";
+import type { Workspace } from "@dispatch/client/workspace";
+import { describe, expect, it } from "vitest";
+import { KeysModel } from "./keys.svelte";
+
+const key = (id: string, balance = "0"): ApiKey => ({ id, name: id, createdAt: 0, funds: "prepaid", balance, held: "0" });
+
+/** A server with keys, which fails once with what it is told to fail with. */
+function fake() {
+  const state = { keys: [key("a"), key("b")] as readonly ApiKey[], failure: undefined as DispatchError | undefined };
+  const answer = async <T>(value: () => T): Promise<T> => {
+    const { failure } = state;
+    state.failure = undefined;
+    if (failure) throw failure;
+    return value();
+  };
+  const keys: Workspace["keys"] = {
+    list: () => answer(() => state.keys),
+    create: ({ name = "" } = {}) => answer(() => ({ key: key(name), secret: "dsp_x" })),
+    credit: (id, { credits }) => answer(() => key(id, credits)),
+    revoke: (id) => answer(() => void (state.keys = state.keys.map((key) => (key.id === id ? { ...key, revokedAt: 5 } : key)))),
+  };
+  return { state, model: new KeysModel({ keys } as Workspace) };
+}
+
+describe("keys", () => {
+  it("are read, made, credited and revoked", async () => {
+    const { model } = fake();
+    expect(model.state).toBe("reading");
+    await model.read();
+    expect([model.state, model.keys.map(({ id }) => id)]).toEqual(["ready", ["a", "b"]]);
+    expect((await model.create({ name: "c" })).secret).toBe("dsp_x");
+    await model.credit("b", { credits: "12.5" });
+    expect(model.keys.map(({ id, balance }) => [id, balance])).toEqual([["a", "0"], ["b", "12.5"], ["c", "0"]]);
+    await model.revoke("a");
+    expect(model.keys.map(({ revokedAt }) => revokedAt)).toEqual([5, undefined]);
+  });
+
+  it("are the operator's", async () => {
+    const { state, model } = fake();
+    state.failure = new DispatchError("operator-only", "no", { status: 403 });
+    await model.read();
+    expect([model.state, model.error]).toEqual(["closed", undefined]);
+  });
+
+  it("stay when they cannot be read again", async () => {
+    const { state, model } = fake();
+    const failure = new DispatchError("unreachable", "gone");
+    state.failure = failure;
+    await model.read();
+    expect([model.state, model.error]).toEqual(["failed", failure]);
+    await model.read();
+    state.failure = failure;
+    await model.read();
+    expect([model.state, model.error, model.keys.length]).toEqual(["ready", failure, 2]);
+  });
+
+  it("are as they were when a change fails", async () => {
+    const { state, model } = fake();
+    await model.read();
+    const before = model.keys;
+    for (const change of [() => model.create({}), () => model.credit("a", { credits: "1" }), () => model.revoke("a")]) {
+      state.failure = new DispatchError("store-failed", "full", { status: 500 });
+      await expect(change()).rejects.toThrow("full");
+      expect(model.keys).toBe(before);
+    }
+  });
+});

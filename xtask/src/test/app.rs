@@ -1,0 +1,25 @@
+//! The web app: its types, its units, its size, and what people do with it, in Chromium against the release binary.
+
+use anyhow::Result;
+
+use super::Outcome;
+use super::outside::Outside;
+use crate::npm::APP;
+use crate::process::{need, program, run};
+
+/// The font that pictures of the views are drawn with, wherever they are compared.
+const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+
+pub(super) fn check() -> Result<Outcome> {
+    APP.install()?;
+    for name in ["check", "test", "build", "size"] {
+        run(APP.script(name))?;
+    }
+    need("The font DejaVu Sans", program("test", &["-f", FONT]), "fonts-dejavu-core")?;
+    let outside = Outside::ready()?;
+    // The tests bring an app of their own to a server that has none. Here the binary's own is meant.
+    let mut tests = outside.given_to(APP.script("e2e"));
+    tests.env("DISPATCH_APP_EMBEDDED", "1");
+    run(tests)?;
+    Ok(Outcome::Passed)
+}
