@@ -67,7 +67,10 @@ async fn a_warming_is_what_the_next_turn_begins_with() {
     assert_eq!((warm.messages.len(), next.messages.len()), (3, 3));
     assert_eq!(before.len(), 2, "a warming is not in the history");
     let metrics = store::Store::metrics(&*world.store, &id()).await.unwrap();
-    assert!(metrics.iter().all(|turn| turn.usage.input_tokens == 0), "nor among what the conversation used");
+    assert!(
+        metrics.iter().all(|turn| turn.metrics.usage.input_tokens == 0),
+        "nor among what the conversation used"
+    );
 }
 
 #[tokio::test]

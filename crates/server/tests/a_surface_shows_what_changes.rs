@@ -237,7 +237,7 @@ async fn settings_are_shown_and_set_with_every_kind_of_field() {
 #[tokio::test]
 async fn an_action_that_takes_long_keeps_nobody_waiting_and_its_end_is_heard() {
     let server = serve().await;
-    for _ in 0..5 {
+    for _ in 0..8 {
         let message = "more and more ".repeat(50);
         server.chat(json!({ "conversationId": "c", "message": message })).await;
         server.world.settled().await;
@@ -254,7 +254,8 @@ async fn an_action_that_takes_long_keeps_nobody_waiting_and_its_end_is_heard() {
     socket.send(compact).await;
     // It waits for the model, and the socket goes on.
     socket.send(json!({ "type": "subscribe", "surfaceId": "loaded-extensions" })).await;
-    assert_eq!(surface(&mut socket).await["spec"]["id"], "loaded-extensions");
+    let next = surface(&mut socket).await;
+    assert_eq!(next["spec"]["id"], "loaded-extensions", "{next}");
     gate.notify_one();
     let mut heard = [surface(&mut socket).await, surface(&mut socket).await];
     heard.sort_by_key(|frame| frame["type"] == "update");
