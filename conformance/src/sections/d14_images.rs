@@ -50,8 +50,13 @@ pub(super) fn checks() -> Vec<Check> {
                 let (plain, extended) =
                     (w.history(&id).await?, w.page(&id, "?extensions=true").await?.chunks);
                 same("chunks", extended.len(), plain.len())?;
-                let differ: Vec<usize> =
-                    (0..plain.len()).filter(|place| plain[*place] != extended[*place]).collect();
+                for (plain, extended) in plain.iter().zip(&extended) {
+                    same("seq", extended["seq"].clone(), plain["seq"].clone())?;
+                }
+                // Chunks may say more besides.
+                let differ: Vec<usize> = (0..plain.len())
+                    .filter(|place| plain[*place]["chunk"] != extended[*place]["chunk"])
+                    .collect();
                 ensure(differ.len() == 1, "one chunk that differs", format!("{differ:?}"))?;
                 same("type", extended[differ[0]]["chunk"]["type"].clone(), "image")
             },
