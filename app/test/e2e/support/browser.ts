@@ -1,5 +1,8 @@
 // A headless Chromium.
 
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Browser, type BrowserContextOptions, chromium } from "playwright-core";
 
 const FLAGS = [
@@ -20,7 +23,21 @@ const FLAGS = [
   "--hide-scrollbars",
 ];
 
-export const launch = (executablePath: string): Promise<Browser> => chromium.launch({ executablePath, args: FLAGS });
+/** Only these fonts are there for it, whatever else is installed. */
+const FONTS = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>/usr/share/fonts/truetype/dejavu</dir>
+  <include ignore_missing="yes">/etc/fonts/conf.d</include>
+  <cachedir prefix="xdg">fontconfig</cachedir>
+</fontconfig>
+`;
+
+export function launch(executablePath: string): Promise<Browser> {
+  const fonts = join(tmpdir(), "dispatch-app-fonts.conf");
+  writeFileSync(fonts, FONTS);
+  return chromium.launch({ executablePath, args: FLAGS, env: { ...process.env, FONTCONFIG_FILE: fonts } });
+}
 
 /** What somebody looks at a page with. */
 export interface Look {
