@@ -1,10 +1,16 @@
 //! Running programs, and getting those that are missing.
 
+use std::collections::VecDeque;
 use std::env;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, IsTerminal, PipeReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
@@ -36,13 +42,71 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// Runs to the end, in sight: what is run is printed first, what it prints follows.
+/// How many lines are kept of what a command printed.
+const KEPT: usize = 120;
+
+/// How long what a command left behind may go on printing into its output.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A command that ran and did not succeed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    line: String,
+    status: ExitStatus,
+    /// The last lines that it printed; none if it printed to a terminal.
+    pub(crate) last: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` failed: {}", self.line, self.status)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Runs to the end, in sight: what is run is printed first, what it prints follows. Fails with a [`Failure`] if the
+/// command does.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let line = line(&command);
     println!("$ {line}");
-    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
-    ensure!(status.success(), "`{line}` failed: {status}");
-    Ok(())
+    let cannot = || format!("cannot start `{line}`");
+    let (status, last) = if io::stdout().is_terminal() {
+        (command.status().with_context(cannot)?, Vec::new())
+    } else {
+        let (output, input) = io::pipe()?;
+        let mut child = command.stdout(input.try_clone()?).stderr(input).spawn().with_context(cannot)?;
+        // The command has ends of the pipe to write to: without them the pipe ends when the program does.
+        drop(command);
+        let last = pass_on(output);
+        let status = child.wait()?;
+        (status, last.recv_timeout(PATIENCE).unwrap_or_default())
+    };
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure { line, status, last }.into())
+}
+
+/// Prints what comes, and says at its end what came last.
+fn pass_on(output: PipeReader) -> mpsc::Receiver<Vec<String>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut lines = BufReader::new(output);
+        let mut last = VecDeque::new();
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            // Nobody may be there any more to read it.
+            let _ = io::stdout().write_all(&line);
+            if last.len() == KEPT {
+                last.pop_front();
+            }
+            last.push_back(String::from_utf8_lossy(line.trim_ascii_end()).into_owned());
+            line.clear();
+        }
+        let _ = sender.send(last.into());
+    });
+    receiver
 }
 
 /// Whether the command succeeds, out of sight.
@@ -110,6 +174,19 @@ mod tests {
         );
         let missing = run(program("no-such-program", &[])).unwrap_err();
         assert_eq!(missing.to_string(), "cannot start `no-such-program`");
+    }
+
+    #[test]
+    fn a_failure_knows_what_was_printed_last() {
+        // Tests have no terminal of their own, or one that they do not print to.
+        if io::stdout().is_terminal() {
+            return;
+        }
+        let error = run(program("sh", &["-c", "seq 200; echo oh >&2; exit 3"])).unwrap_err();
+        let failure = error.downcast_ref::<Failure>().unwrap();
+        assert_eq!(failure.last.len(), KEPT);
+        assert_eq!(failure.last.last().unwrap(), "oh");
+        assert!(error.to_string().ends_with("failed: exit status: 3"), "{error}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::generate;
-use crate::process::{cargo, need_codecs, run as process, succeeds};
+use crate::process::{Failure, cargo, need_codecs, run as process, succeeds};
 
 struct Part {
     name: &'static str,
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         }
         rows.push((part.name, result, started.elapsed()));
     }
-    print!("\n{}", summary(&rows));
+    print!("{}\n{}", reminder(&rows), summary(&rows));
     let failed: Vec<&str> =
         rows.iter().filter(|(_, result, _)| result.is_err()).map(|(name, ..)| *name).collect();
     if failed.is_empty() {
@@ -137,6 +137,16 @@ fn choose(args: &[String]) -> Result<Vec<&'static Part>> {
     let wanted =
         |part: &&Part| args.is_empty() || (quick && part.quick) || args.iter().any(|arg| arg == part.name);
     Ok(PARTS.iter().filter(wanted).collect())
+}
+
+/// What the failed parts printed last: whoever sees only the end of it all sees why, too.
+fn reminder(rows: &[(&str, Result<Outcome>, Duration)]) -> String {
+    let of_part = |(name, result, _): &(&str, Result<Outcome>, Duration)| {
+        let error = result.as_ref().err()?;
+        let last = error.downcast_ref::<Failure>().map(|failure| failure.last.join("\n")).unwrap_or_default();
+        Some(format!("\n=== {name} failed: {error:#}; its last words ===\n{last}\n"))
+    };
+    rows.iter().filter_map(of_part).collect()
 }
 
 fn summary(rows: &[(&str, Result<Outcome>, Duration)]) -> String {
