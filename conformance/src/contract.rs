@@ -67,6 +67,7 @@ static EVENTS: [(&str, &[Field]); 14] = [
             has("text", &Text),
             may("clientMessageId", &Name),
             may("clientMessageIds", &NAMES),
+            may("images", &IMAGES),
             may("eventSeq", &Ordinal),
             may("attempt", &Ordinal),
         ],
@@ -200,6 +201,16 @@ const PROVIDER_RETRY: &[Field] = &[
     has("message", &Name),
     may("code", &Name),
 ];
+/// Only for clients that asked for extensions.
+const TOOL_START: &[Field] = &[
+    has("conversationId", &Name),
+    has("turnId", &Name),
+    has("toolCallId", &Name),
+    has("startedAt", &Count),
+    may("eventSeq", &Ordinal),
+    may("attempt", &Ordinal),
+];
+static IMAGES: Shape = List(&Record(&[has("url", &Name), may("mimeType", &Name)]));
 
 static SURFACE_FIELDS: Shape = List(&Variants(
     "kind",
@@ -440,6 +451,8 @@ pub(crate) static TIMER: Shape =
 
 /// Only for clients that asked for extensions.
 const DELETED: &[Field] = &[has("conversationId", &Name)];
+/// The same.
+const TITLE_CHANGED: &[Field] = &[has("conversationId", &Name), has("title", &Text)];
 
 /// What a client may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -453,8 +466,10 @@ pub(crate) enum Dialect {
 /// An event is one that such a client may be sent.
 pub(crate) fn event(event: &Value, dialect: Dialect) -> Outcome {
     let kind = event["type"].as_str().unwrap_or_default();
-    if dialect == Dialect::Extended && kind == "provider-retry" {
-        return Record(PROVIDER_RETRY).verify(event);
+    match kind {
+        "provider-retry" if dialect == Dialect::Extended => return Record(PROVIDER_RETRY).verify(event),
+        "tool-start" if dialect == Dialect::Extended => return Record(TOOL_START).verify(event),
+        _ => {}
     }
     match EVENTS.iter().find(|(known, _)| *known == kind) {
         Some((_, fields)) => fields_of(event, fields).or_else(|problem| failed(problem, shown(event))),
@@ -465,8 +480,12 @@ pub(crate) fn event(event: &Value, dialect: Dialect) -> Outcome {
 /// A frame is one that such a client may be sent.
 pub(crate) fn frame(frame: &Value, dialect: Dialect) -> Outcome {
     let kind = frame["type"].as_str().unwrap_or_default();
-    if dialect == Dialect::Extended && kind == "conversation.deleted" {
-        return Record(DELETED).verify(frame);
+    match kind {
+        "conversation.deleted" if dialect == Dialect::Extended => return Record(DELETED).verify(frame),
+        "conversation.titleChanged" if dialect == Dialect::Extended => {
+            return Record(TITLE_CHANGED).verify(frame);
+        }
+        _ => {}
     }
     match FRAMES.iter().find(|(known, _)| *known == kind) {
         Some((_, fields)) => fields_of(frame, fields).or_else(|problem| failed(problem, shown(frame)))?,
@@ -577,8 +596,15 @@ mod tests {
     fn extensions_are_for_those_who_asked() {
         let retry = json!({"type": "provider-retry", "conversationId": "c", "turnId": "t", "attempt": 1,
             "delayMs": 5, "message": "m"});
-        assert!(event(&retry, Dialect::Contract).is_err());
-        assert!(event(&retry, Dialect::Extended).is_ok());
+        let start = json!({"type": "tool-start", "conversationId": "c", "turnId": "t", "toolCallId": "1",
+            "startedAt": 7});
+        for extension in [&retry, &start] {
+            assert!(event(extension, Dialect::Contract).is_err());
+            assert!(event(extension, Dialect::Extended).is_ok());
+        }
+        let titled = json!({"type": "conversation.titleChanged", "conversationId": "c", "title": "A tour"});
+        assert!(frame(&titled, Dialect::Contract).is_err());
+        assert!(frame(&titled, Dialect::Extended).is_ok());
         let delta = json!({"type": "chat.delta", "event": retry});
         assert!(frame(&delta, Dialect::Contract).is_err());
         assert!(frame(&delta, Dialect::Extended).is_ok());

@@ -54,10 +54,10 @@ impl<'e> Grammar<'e> {
                 self.started = true;
             }
             "tool-call" => self.call(event)?,
-            "tool-output" => {
+            "tool-output" | "tool-start" => {
                 let known = event["toolCallId"].as_str().is_some_and(|id| self.step_of.contains_key(id));
-                rule(known, "tool-output is of a call that was seen")?;
-                rule(event["stepId"].is_null(), "tool-output has no stepId")?;
+                rule(known, &format!("{kind} is of a call that was seen"))?;
+                rule(event["stepId"].is_null(), &format!("{kind} has no stepId"))?;
             }
             "tool-result" => self.result(event)?,
             "usage" => {

@@ -1,5 +1,5 @@
 // What the client costs a page, and what the workspace adds to it: everything that they export, bundled, minified and
-// compressed.
+// compressed, but for what is loaded only when an option asks for it.
 
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -18,13 +18,29 @@ async function bundled(page) {
     minify: true,
     format: "esm",
     target: "es2022",
+    splitting: true,
+    outdir: "/",
+    chunkNames: "[name]",
     write: false,
     metafile: true,
     logLevel: "error",
   });
-  const { contents } = bundle.outputFiles[0];
-  const [{ inputs }] = Object.values(bundle.metafile.outputs);
-  return { plain: contents.length, compressed: gzipSync(contents, { level: 9 }).length, inputs };
+  const { outputs } = bundle.metafile;
+  const paths = Object.keys(outputs);
+  const loaded = new Set(paths.slice(0, 1));
+  // Those that are added are looked at as well.
+  for (const path of loaded) {
+    for (const { kind, path: other } of outputs[path].imports) if (kind === "import-statement") loaded.add(other);
+  }
+  const inputs = {};
+  let [plain, compressed] = [0, 0];
+  bundle.outputFiles.forEach(({ contents }, index) => {
+    if (!loaded.has(paths[index])) return;
+    plain += contents.length;
+    compressed += gzipSync(contents, { level: 9 }).length;
+    Object.assign(inputs, outputs[paths[index]].inputs);
+  });
+  return { plain, compressed, inputs };
 }
 
 const client = await bundled({ entryPoints: [`${src}/client.ts`] });

@@ -6,7 +6,7 @@ import { Socket } from "./conversations/socket.js";
 import { Sse } from "./conversations/sse.js";
 import { DispatchError } from "./error.js";
 import { Http } from "./http.js";
-import { Realtime } from "./realtime/realtime.js";
+import type { Realtime } from "./realtime/realtime.js";
 import { orAborted } from "./wait.js";
 
 const DEFAULT_URL = "http://127.0.0.1:24203";
@@ -14,7 +14,10 @@ const RECONNECT_FOR = 120_000;
 
 export type Parts = readonly [client: Client, http: Http, line: Socket | Sse];
 
-export function assemble(options: ClientOptions): Parts {
+export function assemble(
+  options: ClientOptions,
+  sessions: (...parts: ConstructorParameters<typeof Realtime>) => Client["realtime"],
+): Parts {
   const {
     apiKey,
     baseUrl = DEFAULT_URL,
@@ -33,7 +36,7 @@ export function assemble(options: ClientOptions): Parts {
     : new Sse(http, reconnectFor);
   const client: Client = {
     conversations: new Conversations(http, line),
-    realtime: new Realtime(http, base(realtimeBaseUrl), socket),
+    realtime: sessions(http, base(realtimeBaseUrl), socket),
     tokens: { create: (body = {}) => http.json("POST", "/v1/client/tokens", { body }) },
     models: () => http.json("GET", "/models"),
   };

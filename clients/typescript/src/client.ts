@@ -3,7 +3,7 @@
 import { assemble } from "./assemble.js";
 import type { Conversations } from "./conversations/conversations.js";
 import type { ClientTokenRequest, ClientTokenResponse, ModelExtras } from "./extensions.js";
-import type { Realtime } from "./realtime/realtime.js";
+import { Realtime } from "./realtime/realtime.js";
 import type { ModelInfo } from "./transport.js";
 
 export type { Conversations, HistoryQuery, Sent, Waiting } from "./conversations/conversations.js";
@@ -50,7 +50,7 @@ export interface ClientOptions {
 /** What a server can be asked for. Nothing of the key can be seen in it. */
 export interface Client {
   readonly conversations: Conversations;
-  readonly realtime: Realtime;
+  readonly realtime: Pick<Realtime, keyof Realtime>;
   /** Keys that can be given away. */
   readonly tokens: {
     /** Makes a client token: for a page, good for a minute if nothing is said, and for realtime sessions only. */
@@ -67,5 +67,5 @@ export interface Models {
 
 /** Makes a client. Nothing is asked of the server yet. */
 export function createClient(options: ClientOptions = {}): Client {
-  return assemble(options)[0];
+  return assemble(options, (...parts) => new Realtime(...parts))[0];
 }

@@ -5,11 +5,12 @@
 
 import type { ConversationStatus, QueuedMessage } from "./wire.js";
 
-/** Events beyond the contract on a conversation's stream. Neither stored nor replayed. */
+/** Events beyond the contract on a conversation's stream. None is stored. */
 export type ExtensionEvent =
-  | ProviderRetryEvent;
+  | ProviderRetryEvent
+  | ToolStartEvent;
 
-/** A provider call failed before its first content and will be tried again. */
+/** A provider call failed before its first content and will be tried again. Not replayed. */
 export interface ProviderRetryEvent {
   readonly type: "provider-retry";
   /** The conversation. */
@@ -26,6 +27,19 @@ export interface ProviderRetryEvent {
   readonly code?: string;
 }
 
+/** A tool has started: at its call, or when those have ended that it had to wait for. Replayed to those who join late. */
+export interface ToolStartEvent {
+  readonly type: "tool-start";
+  /** The conversation. */
+  readonly conversationId: string;
+  /** The turn. */
+  readonly turnId: string;
+  /** The call. */
+  readonly toolCallId: string;
+  /** By the clock of the server, in milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+}
+
 /** What the events of the contract may carry besides. */
 export interface EventExtras {
   /** Which try of its step's provider call the event belongs to, from 1, for clients that asked for a cursor. */
@@ -39,6 +53,16 @@ export interface EventExtras {
    * one carry the number of the last.
    */
   readonly eventSeq?: number;
+  /** On `user-message`: the images that belong to it. */
+  readonly images?: readonly MessageImage[];
+}
+
+/** An image of a message, as the history will have it. */
+export interface MessageImage {
+  /** Where it is: `/images/…` on this server, or an address elsewhere. */
+  readonly url: string;
+  /** For example `image/png`. */
+  readonly mimeType?: string;
 }
 
 /** What a chunk of the history carries besides, where extensions were asked for. */
@@ -311,13 +335,23 @@ export interface ChatQueueCancelMessage {
 
 /** A frame beyond the contract, from the server to clients that asked for extensions. */
 export type ExtensionServerMessage =
-  | ConversationDeletedMessage;
+  | ConversationDeletedMessage
+  | ConversationTitleChangedMessage;
 
 /** A conversation is gone. */
 export interface ConversationDeletedMessage {
   readonly type: "conversation.deleted";
   /** Which. */
   readonly conversationId: string;
+}
+
+/** Somebody has set the title of a conversation, which may be new. */
+export interface ConversationTitleChangedMessage {
+  readonly type: "conversation.titleChanged";
+  /** Which. */
+  readonly conversationId: string;
+  /** What it is called now. */
+  readonly title: string;
 }
 
 /** Body of `POST /v1/client/tokens`. Everything may be left out, and so may the body. */
@@ -487,6 +521,26 @@ export interface ApiKey {
   readonly balance: string;
   /** How much of the balance is held for seconds in flight. */
   readonly held: string;
+  /** Milliseconds since the Unix epoch, if it was revoked. */
+  readonly revokedAt?: number;
+}
+
+/** Answer of `GET /v1/keys/:id`. */
+export interface KeyResponse {
+  /** Names it, and opens nothing. `local` is what is used by the keys of the configuration, or without any. */
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly createdAt: number;
+  /** Whether it can run out. */
+  readonly funds: KeyFunds;
+  /** What was added, less what was charged. */
+  readonly balance: string;
+  /** How much of the balance is held for seconds in flight. */
+  readonly held: string;
+  /** What was ever charged to it. */
+  readonly spent: string;
   /** Milliseconds since the Unix epoch, if it was revoked. */
   readonly revokedAt?: number;
 }

@@ -9,9 +9,11 @@ import { DispatchError } from "./error.js";
 import type {
   ApiKey,
   ConversationDeletedMessage,
+  ConversationTitleChangedMessage,
   CreateKeyRequest,
   CreateKeyResponse,
   CreditKeyRequest,
+  KeyResponse,
   McpStatusResponse,
   RealtimeModel,
   SessionReceipt,
@@ -30,17 +32,18 @@ import type {
 } from "./transport.js";
 import { books } from "./workspace/books.js";
 import { Live } from "./workspace/live.js";
+import { sessions } from "./workspace/sessions.js";
 import type { SurfaceName } from "./workspace/surfaces.js";
 
 export type { SurfaceName } from "./workspace/surfaces.js";
 
 /** How the WebSocket does that all live updates come over. */
 export type LinkState =
-  /** It is being made, for the first time or again. */
-  | { readonly state: "connecting" }
+  /** It is being made: for the first time, or again, and then with why it has to be. */
+  | { readonly state: "connecting"; readonly error?: DispatchError }
   | { readonly state: "open" }
-  /** It was lost, and is made again at that time: milliseconds since the Unix epoch. */
-  | { readonly state: "waiting"; readonly until: number; readonly attempt: number }
+  /** There is none, for that reason, and it is made again at that time: milliseconds since the Unix epoch. */
+  | { readonly state: "waiting"; readonly until: number; readonly attempt: number; readonly error: DispatchError }
   /** The server refused it for good: a wrong key, for example. `retry` tries again. */
   | { readonly state: "refused"; readonly error: DispatchError };
 
@@ -51,6 +54,7 @@ export interface WorkspaceEvents {
   catalog: readonly SurfaceCatalogEntry[];
   "conversation.open": ConversationOpenMessage;
   "conversation.statusChanged": ConversationStatusChangedMessage;
+  "conversation.titleChanged": ConversationTitleChangedMessage;
   "conversation.compacted": ConversationCompactedMessage;
   "conversation.deleted": ConversationDeletedMessage;
   /** Something that was asked over the WebSocket could not be done: an action of a surface, for example. */
@@ -88,6 +92,8 @@ export interface Workspace extends Client {
 
   readonly keys: {
     list(): Promise<readonly ApiKey[]>;
+    /** The key in use, with its balance. */
+    self(): Promise<KeyResponse>;
     create(request?: CreateKeyRequest): Promise<CreateKeyResponse>;
     revoke(id: string): Promise<void>;
     /** Adds to its balance, once: a deposit that has no id is given one. */
@@ -98,7 +104,8 @@ export interface Workspace extends Client {
   /** How fast models were in the period with that day, `YYYY-MM-DD`: with today if nothing is said. */
   throughput(period: ThroughputPeriod, date?: string): Promise<ThroughputResponse>;
   readonly sessions: {
-    list(query?: { readonly limit?: number }): Promise<readonly SessionReceipt[]>;
+    /** The newest first: of that key, or of all that the key in use may see. */
+    list(query?: { readonly limit?: number; readonly key?: string }): Promise<readonly SessionReceipt[]>;
     receipt(id: string): Promise<SessionReceipt>;
     /** Ends a session. */
     end(id: string): Promise<void>;
@@ -115,7 +122,7 @@ export interface Workspace extends Client {
 
 /** Makes a workspace. Nothing is asked of the server yet. There has to be a WebSocket: Node has one from version 22 on. */
 export function createWorkspace(options: ClientOptions = {}): Workspace {
-  const [client, http, line] = assemble(options);
+  const [client, http, line] = assemble(options, sessions);
   if (!(line instanceof Socket)) {
     throw new DispatchError("invalid_state", "a workspace needs a WebSocket: there is none here");
   }

@@ -76,8 +76,8 @@ class Socket {
   }
 
   #arrive() {
-    if (this.readyState !== 0) return;
-    if (!this.server.isThere || this.server.status !== 200) return this.end();
+    if (this.readyState !== 0 || this.server.isMute) return;
+    if (!this.server.isThere || !this.server.hasSockets || this.server.status !== 200) return this.end();
     this.readyState = 1;
     this.onopen?.();
     // Before all that the client has asked for meanwhile.
@@ -116,6 +116,10 @@ export class Pretence {
   requests = [];
   /** Whether it can be reached. */
   isThere = true;
+  /** Whether nobody says anything to those who make sockets, not even that there is none. */
+  isMute = false;
+  /** Whether sockets get through to it. */
+  hasSockets = true;
   /** What it answers to requests. Sockets are taken with 200 only. */
   status = 200;
   catalog = [

@@ -1,6 +1,6 @@
 //! Additions: status, model, MCP, deletion.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::check::{Check, check, ensure, same};
 use crate::contract;
@@ -120,6 +120,27 @@ pub(super) fn checks() -> Vec<Check> {
             },
         ),
         check(
+            "D11-reopen",
+            "a closed conversation can be reopened, which everybody hears; one that is not closed stays as it is",
+            |w| async move {
+                let id = w.id();
+                w.talk(&id).await?;
+                w.until_status(&id, "idle").await?;
+                w.post_nothing(at(&id, "/close")).await?.ok()?;
+                same("status", w.listed(&id).await?["status"].clone(), "closed")?;
+                let mut socket = w.socket().await?;
+                let idle = json!({"conversationId": id, "isActive": false, "status": "idle"});
+                for _ in 0..2 {
+                    w.post_nothing(at(&id, "/reopen")).await?.is(idle.clone())?;
+                    same("status", w.listed(&id).await?["status"].clone(), "idle")?;
+                }
+                socket.status(&id, "idle").await?;
+                let unknown = w.id();
+                w.post_nothing(at(&unknown, "/reopen")).await?.ok()?;
+                ensure(w.meta(&unknown).await?.is_none(), "no such conversation in the list", "it is there")
+            },
+        ),
+        check(
             "D11-deletion-is-announced-to-who-asked",
             "sockets that asked for extensions hear conversation.deleted, others do not",
             |w| async move {
@@ -134,6 +155,22 @@ pub(super) fn checks() -> Vec<Check> {
                 w.delete(at(&id, "")).await?.ok()?;
                 extended.expect("conversation.deleted", &id, |frame| frame["conversationId"] == *id).await?;
                 plain.silence("of it", |frame| frame["type"] == "conversation.deleted").await
+            },
+        ),
+        check(
+            "D11-title-is-announced-to-who-asked",
+            "sockets that asked for extensions hear conversation.titleChanged, others do not",
+            |w| async move {
+                let (id, other) = (w.id(), w.id());
+                let (mut plain, mut extended) = (w.socket().await?, w.socket().await?);
+                extended
+                    .send(json!({"type": "chat.subscribe", "conversationId": other, "extensions": true}))
+                    .await?;
+                extended.silence("at all", |_| false).await?;
+                w.put(at(&id, "/title"), json!({"title": "A tour"})).await?.ok()?;
+                let is_it = |frame: &Value| frame["conversationId"] == *id && frame["title"] == "A tour";
+                extended.expect("conversation.titleChanged", &id, is_it).await?;
+                plain.silence("of it", |frame| frame["type"] == "conversation.titleChanged").await
             },
         ),
         check(

@@ -20,6 +20,30 @@ pub(super) fn checks() -> Vec<Check> {
                 same("events", merged(&heard), turn.merged())
             },
         ),
+        check(
+            "D12-tools-that-start",
+            "clients that asked for extensions hear tool-start of each call, also when they join late; others do not",
+            |w| async move {
+                let id = w.id();
+                let (mut plain, mut extended) = (w.socket().await?, w.socket().await?);
+                plain.subscribe(&id).await?;
+                let subscribe = json!({"type": "chat.subscribe", "conversationId": id, "extensions": true});
+                extended.send(subscribe.clone()).await?;
+                let live = w.start(&id, "run `sleep 100`").await?;
+                let started = extended.events_until(&id, "tool-start").await?;
+                let mut late = w.socket().await?;
+                late.send(subscribe).await?;
+                let heard = late.events_until(&id, "tool-start").await?;
+                same("tool-start", heard.last().cloned(), started.last().cloned())?;
+                w.stop(&id, live).await?;
+                let turn = plain.turn(&id).await?;
+                ensure(
+                    turn.of("tool-start").next().is_none(),
+                    "the contract's events",
+                    turn.kinds().join(" "),
+                )
+            },
+        ),
         check("D12-stays-open", "the stream goes on over turns", |w| async move {
             let id = w.id();
             let mut events = w.events(&id, None).await?;

@@ -22,6 +22,22 @@ pub(super) fn checks() -> Vec<Check> {
             Ok(())
         }),
         check(
+            "D14-is-told-at-once",
+            "the user-message event has the images of its message",
+            |w| async move {
+                let id = w.id();
+                let turn = with_images(&w, &id, json!([{"url": PIXEL}])).await?.rest().await?;
+                let chunks = w.page(&id, "?extensions=true").await?.chunks;
+                let image = chunks.iter().map(|chunk| &chunk["chunk"]).find(|chunk| chunk["type"] == "image");
+                let (told, kept) =
+                    (&turn.one("user-message")?["images"][0], image.cloned().unwrap_or_default());
+                for field in ["url", "mimeType"] {
+                    same(field, told[field].clone(), kept[field].clone())?;
+                }
+                Ok(())
+            },
+        ),
+        check(
             "D14-history-has-text-for-it",
             "in the history an image is a text chunk, in its place",
             |w| async move {

@@ -9,6 +9,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
+/// The folder of all files but the page.
+const ASSETS: &str = "assets/";
+
 /// A file of the app.
 pub(crate) struct Embedded {
     /// With slashes, from the folder on.
@@ -24,7 +27,17 @@ pub(crate) fn files(folder: &Path) -> io::Result<Vec<Embedded>> {
     let mut names = Vec::new();
     collect(folder, "", &mut names)?;
     names.sort();
+    if let Some(name) = names.iter().find(|name| !is_sent(name)) {
+        return Err(io::Error::other(format!(
+            "the server sends the page and what is in {ASSETS}, and so nobody could get {name}"
+        )));
+    }
     names.into_iter().map(|name| read(folder, name)).collect()
+}
+
+/// Whether there is an address that is answered with the file.
+fn is_sent(name: &str) -> bool {
+    name == "index.html" || name.strip_prefix(ASSETS).is_some_and(|name| !name.contains('/'))
 }
 
 fn collect(folder: &Path, prefix: &str, names: &mut Vec<String>) -> io::Result<()> {

@@ -48,7 +48,7 @@ fn every_file_is_there_compressed_with_its_kind_and_hash() {
         ("index.html", "<p>"),
         ("assets/b.js", "1"),
         ("assets/a.css", "a{}"),
-        ("assets/x/i.svg", "<svg/>"),
+        ("assets/i.svg", "<svg/>"),
     ]);
     let files = embed::files(app.path()).unwrap();
     let found: Vec<_> =
@@ -58,7 +58,7 @@ fn every_file_is_there_compressed_with_its_kind_and_hash() {
         [
             ("assets/a.css", "text/css; charset=utf-8", "a{}".to_owned()),
             ("assets/b.js", "text/javascript; charset=utf-8", "1".to_owned()),
-            ("assets/x/i.svg", "image/svg+xml", "<svg/>".to_owned()),
+            ("assets/i.svg", "image/svg+xml", "<svg/>".to_owned()),
             ("index.html", "text/html; charset=utf-8", "<p>".to_owned()),
         ]
     );
@@ -70,6 +70,15 @@ fn every_file_is_there_compressed_with_its_kind_and_hash() {
         assert!(source.contains(&format!("name: {:?}", file.name)), "{source}");
         assert!(source.contains(&format!("W/\\\"{}\\\"", file.hash)), "{source}");
         assert_eq!(fs::read(out.path().join("gzipped").join(&file.hash)).unwrap(), file.gzipped);
+    }
+}
+
+#[test]
+fn a_file_that_nobody_could_get_stops_the_build() {
+    for name in ["robots.svg", "assets/deep/i.svg"] {
+        let app = folder(&[("index.html", ""), (name, "")]);
+        let error = embed::files(app.path()).err().unwrap().to_string();
+        assert!(error.contains(name), "{error}");
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use wire::account::{
-    ApiKey, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, KeyListResponse, SessionListResponse,
-    SessionReceipt, UsageResponse,
+    ApiKey, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, KeyListResponse, KeyResponse,
+    SessionListResponse, SessionReceipt, UsageResponse,
 };
 
 use crate::http::{ANSWER, Twice};
@@ -22,6 +22,12 @@ impl Client {
     /// All keys, with their balances. For the operator.
     pub async fn keys(&self) -> Result<Answer<KeyListResponse>, Error> {
         self.ask(Method::GET, &["v1", "keys"], &[], NOTHING).await
+    }
+
+    /// A key with its balance and what it has spent, by its id: any for the operator, for a key itself. None: the one that
+    /// this client uses.
+    pub async fn read_key(&self, id: Option<&str>) -> Result<Answer<KeyResponse>, Error> {
+        self.ask(Method::GET, &["v1", "keys", id.unwrap_or("self")], &[], NOTHING).await
     }
 
     /// Makes a key; its secret is in this answer and in no other.
@@ -58,10 +64,17 @@ impl Client {
         self.ask(Method::GET, &["v1", "usage"], &query, NOTHING).await
     }
 
-    /// The newest first.
-    pub async fn sessions(&self, limit: Option<u64>) -> Result<Answer<SessionListResponse>, Error> {
-        let query: Vec<(&str, String)> =
-            limit.map(|limit| ("limit", limit.to_string())).into_iter().collect();
+    /// The newest first; with a key, those that it pays for.
+    pub async fn sessions(
+        &self,
+        limit: Option<u64>,
+        key: Option<String>,
+    ) -> Result<Answer<SessionListResponse>, Error> {
+        let limit = limit.map(|limit| limit.to_string());
+        let query: Vec<(&str, String)> = [("limit", limit), ("key", key)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
         self.ask(Method::GET, &["v1", "sessions"], &query, NOTHING).await
     }
 

@@ -266,6 +266,11 @@ impl Client {
         self.post(id, "close", NOTHING).await
     }
 
+    /// Takes that back.
+    pub async fn reopen(&self, id: &ConversationId) -> Result<Answer<ConversationStatusResponse>, Error> {
+        self.post(id, "reopen", NOTHING).await
+    }
+
     /// Replaces the older part of the history by a summary, which a model writes.
     pub async fn compact(
         &self,

@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 /// The commands as the help groups them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Talk", &["chat", "send", "read", "queue", "stop"]),
-    ("Conversations", &["list", "status", "open", "compact", "close", "delete"]),
+    ("Conversations", &["list", "status", "open", "compact", "close", "reopen", "delete"]),
     ("What a conversation goes by (without a value: show it)", &["title", "model", "effort", "cwd"]),
     ("Look behind it", &["metrics", "throughput", "warm", "mcp", "models"]),
     ("Keys and what is used", &["keys", "usage", "sessions"]),
@@ -68,6 +68,8 @@ enum Command {
     Compact(whole::Compact),
     /// Close a conversation: it leaves the list, its history stays
     Close(Subject),
+    /// Take a close back
+    Reopen(Subject),
     /// Delete a conversation for good
     Delete(whole::Delete),
     /// Show or set the title
@@ -124,6 +126,7 @@ impl Command {
             | Self::Status(subject)
             | Self::Open(subject)
             | Self::Close(subject)
+            | Self::Reopen(subject)
             | Self::Metrics(subject)
             | Self::Warm(subject)
             | Self::Mcp(subject) => Some(&subject.connection),
@@ -152,6 +155,7 @@ impl Cli {
             Command::Open(subject) => alone(whole::open(subject)),
             Command::Compact(options) => alone(whole::compact(options)),
             Command::Close(subject) => alone(control::close(subject)),
+            Command::Reopen(subject) => alone(control::reopen(subject)),
             Command::Delete(options) => alone(whole::delete(options)),
             Command::Title(options) => alone(settings::title(options)),
             Command::Model(options) => alone(settings::model(options)),

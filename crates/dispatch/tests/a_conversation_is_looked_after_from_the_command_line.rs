@@ -27,6 +27,7 @@ fn whether_a_turn_is_running() {
     server.run(&["close", &id]).ok();
     let status = server.run(&["status", &id, "--json"]).json();
     assert_eq!(status, [json!({"conversationId": id, "isActive": false, "status": "closed"})]);
+    assert_eq!(server.run(&["reopen", &id[..8]]).ok(), format!("{} is idle\n", &id[..8]));
 }
 
 /// A client of the other kind, which only listens.

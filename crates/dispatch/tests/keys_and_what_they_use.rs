@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::common::{Home, Server, text};
+use crate::common::{Home, Ran, Server, text};
 
 /// A server whose demo costs something.
 fn priced(home: &Home) -> Server {
@@ -44,6 +44,13 @@ fn are_made_filled_listed_and_revoked() {
         server.run(&["keys", "credit", &id, "-0.5"]).ok(),
         format!("{short} (the shop) has 12 credits\n")
     );
+    for who in [short, &id] {
+        let shown = server.run(&["keys", "show", who]).ok();
+        assert_eq!(shown, format!("{short} (the shop): 12 credits; 0 spent\n"));
+    }
+    let own = Ran::of(server.client(&["keys", "show"]).env("DISPATCH_API_KEY", &secret));
+    assert_eq!(own.ok(), format!("{short} (the shop): 12 credits; 0 spent\n"), "a key sees itself");
+    assert_eq!(server.run(&["keys", "show"]).ok(), "local (this machine): unlimited; 0 spent\n");
     let listed = server.run(&["keys", "list"]).ok();
     let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["key", "balance", "held", "made", "name"]);

@@ -57,6 +57,10 @@ fn are_listed_shown_and_ended() {
     assert_eq!(rows[2], ["e02c6b7a", "local", "mirage", "1", "0.02", "error"], "{listed}");
     assert_eq!(rows.len(), 3);
     assert_eq!(server.run(&["sessions", "list", "--limit", "1"]).ok().lines().count(), 2);
+    assert_eq!(server.run(&["sessions", "list", "--key", "local"]).ok().lines().count(), 3);
+    server.run(&["keys", "create", "--name", "another"]).ok();
+    let none = server.run(&["sessions", "list", "--key", "key_"]).ok();
+    assert_eq!(none, "there was no session yet\n");
 
     // By the session, by a connection of it, in full or shortened.
     for id in ["7d1f", "b3a8", SESSION, AGAIN] {

@@ -13,7 +13,7 @@ use kernel::{DoneReason, Message, Part as MessagePart, Start, Turn};
 use meter::{KeyId, Payer};
 use store::{BeginTurn, Begun, ClientMessage, Seal};
 use tokio::sync::{mpsc, oneshot};
-use wire::extension::{ImageChunk, WhenActive};
+use wire::extension::{ImageChunk, MessageImage, WhenActive};
 use wire::{
     AgentEvent, Chunk, CompactionResult, ConversationId, ConversationStatus, ErrorCode, QueuedMessage, TurnId,
 };
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Stop { reply: oneshot::Sender<bool> },
     /// End the running turn, drop the queue, mark as closed.
     Close { reply: oneshot::Sender<Result<bool, Error>> },
+    /// Mark as not closed any more.
+    Reopen { reply: oneshot::Sender<Result<bool, Error>> },
     /// Remove everything; `force`: even while a turn runs, which is ended first.
     Delete { force: bool, reply: oneshot::Sender<Result<bool, Error>> },
     /// Replace the older messages by a summary.
@@ -183,6 +185,7 @@ impl Actor {
             Command::Cancel { message, reply } => drop(reply.send(self.cancel(message).await)),
             Command::Stop { reply } => drop(reply.send(false)),
             Command::Close { reply } => drop(reply.send(self.close().await.map(|()| false))),
+            Command::Reopen { reply } => drop(reply.send(self.reopen().await)),
             Command::Delete { reply, .. } => {
                 self.deletions.push(reply);
                 self.delete_if_asked().await;
@@ -320,6 +323,7 @@ impl Actor {
                         let _ = reply.send(self.close().await.map(|()| false));
                         return stopped("the conversation was closed");
                     }
+                    Some(Command::Reopen { reply }) => drop(reply.send(self.reopen().await)),
                     Some(Command::Delete { force: false, reply }) => {
                         drop(reply.send(Err(Error::ConversationActive)));
                     }
@@ -429,6 +433,7 @@ impl Actor {
         let Opened { turn_id, begun, choice, images } = opened;
         let (mut provider, model) = choice.provider();
         let mut parts: Vec<MessagePart> = vec![Chunk::Text { text: text.clone() }.into()];
+        let told = images.iter().cloned().map(told).collect();
         parts.extend(images.into_iter().map(|image| Chunk::Image(image).into()));
         let prompt = Arc::new(Message { role: wire::Role::User, parts });
         let prepared = async {
@@ -449,6 +454,7 @@ impl Actor {
             conversation_id: self.id.clone(),
             turn_id: turn_id.clone(),
             text,
+            images: told,
             prompt,
             client_message_ids,
             history: prefix.history,
@@ -620,6 +626,17 @@ impl Actor {
         Ok(())
     }
 
+    /// Marks the conversation as not closed any more. A turn that was stopped with the close may still be ending.
+    pub(crate) async fn reopen(&mut self) -> Result<bool, Error> {
+        let was_closed = self.shared.store.reopen(&self.id).await?;
+        if was_closed {
+            self.closed = false;
+            let runs = self.turn.is_some();
+            self.announce(if runs { ConversationStatus::Active } else { ConversationStatus::Idle });
+        }
+        Ok(was_closed)
+    }
+
     /// Wants the conversation to be removed when its turn is over.
     pub(crate) fn delete_later(&mut self, reply: oneshot::Sender<Result<bool, Error>>) {
         self.deletions.push(reply);
@@ -714,6 +731,12 @@ struct Opened {
     begun: Begun,
     choice: Choice,
     images: Vec<ImageChunk>,
+}
+
+/// An image as watchers are told of it.
+fn told(image: ImageChunk) -> MessageImage {
+    let ImageChunk { url, mime_type } = image;
+    MessageImage { url, mime_type }
 }
 
 /// The clients' own ids of the messages that a prompt is made of.

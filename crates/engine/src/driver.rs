@@ -15,6 +15,7 @@ use store::Seal;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wire::extension::ExtensionEvent;
 use wire::{ErrorCode, TurnId};
 
 use crate::actor::{Actor, Command};
@@ -129,6 +130,7 @@ impl Driver {
                 self.stop(turn);
                 let _ = reply.send(actor.close().await.map(|()| true));
             }
+            Command::Reopen { reply } => drop(reply.send(actor.reopen().await)),
             Command::Delete { force: false, reply } => drop(reply.send(Err(Error::ConversationActive))),
             Command::Delete { force: true, reply } => {
                 self.stop(turn);
@@ -237,6 +239,7 @@ impl Driver {
                 }
                 Output::CancelProvider => self.stream = None,
                 Output::RunTool { run, tool_call_id, name, input } => {
+                    events.push(Recorded::from(&self.started(actor, &tool_call_id)));
                     self.run_tool(actor, run, tool_call_id, &name, input);
                 }
                 Output::CancelTools => self.cancel_tools.cancel(),
@@ -281,6 +284,16 @@ impl Driver {
             }
         };
         turn.handle(Instant::now(), input);
+    }
+
+    /// That a tool starts now.
+    fn started(&self, actor: &Actor, tool_call_id: &str) -> ExtensionEvent {
+        ExtensionEvent::ToolStart {
+            conversation_id: actor.id.clone(),
+            turn_id: self.turn_id.clone(),
+            tool_call_id: tool_call_id.to_owned(),
+            started_at: now_ms(),
+        }
     }
 
     fn run_tool(

@@ -317,6 +317,11 @@ impl Engine {
         self.ask(conversation, |reply| Command::Close { reply }).await?
     }
 
+    /// Takes a close back: the conversation is idle again. Says whether it was closed.
+    pub async fn reopen(&self, conversation: &ConversationId) -> Result<bool, Error> {
+        self.ask(conversation, |reply| Command::Reopen { reply }).await?
+    }
+
     /// Removes a conversation with everything that is kept for it, and says whether there was one. While a turn runs
     /// that is refused, or with `force` done as soon as the turn is stopped and sealed.
     pub async fn delete(&self, conversation: &ConversationId, force: bool) -> Result<bool, Error> {
@@ -451,7 +456,14 @@ impl Engine {
             Setting::Model(Some(model)) => Setting::Model(Some(self.shared.catalog.real_name(model))),
             other => other,
         };
+        let title = match &setting {
+            Setting::Title(title) => Some(title.clone()),
+            Setting::Cwd(_) | Setting::Effort(_) | Setting::Model(_) => None,
+        };
         self.shared.store.set(conversation, now_ms(), setting).await?;
+        if let Some(title) = title {
+            self.shared.notices.tell(Notice::Titled { conversation_id: conversation.clone(), title });
+        }
         self.shared.notices.changed(conversation, Part::Settings);
         Ok(())
     }

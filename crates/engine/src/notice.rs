@@ -30,6 +30,13 @@ pub enum Notice {
         /// The conversation.
         conversation_id: ConversationId,
     },
+    /// Somebody has set the title of a conversation, which may be new.
+    Titled {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// What it is called now.
+        title: String,
+    },
 }
 
 /// A part of a conversation's state that is not on its stream, and has changed.

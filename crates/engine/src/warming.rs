@@ -242,6 +242,7 @@ async fn ask(shared: &Shared, id: &ConversationId, wishes: Wishes) -> Result<War
         conversation_id: id.clone(),
         turn_id: TurnId::new("warming"),
         text: PROBE.to_owned(),
+        images: Vec::new(),
         prompt: Arc::new(Message::user(PROBE)),
         client_message_ids: Vec::new(),
         history: prefix.history,

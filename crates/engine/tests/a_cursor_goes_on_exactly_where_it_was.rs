@@ -34,6 +34,7 @@ fn prompt(turn: &str) -> AgentEvent {
         text: "go".to_owned(),
         client_message_id: None,
         client_message_ids: None,
+        images: None,
     }
 }
 

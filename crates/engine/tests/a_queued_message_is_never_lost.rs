@@ -102,6 +102,36 @@ async fn a_close_ends_the_turn_empties_the_queue_and_stays_closed() {
 }
 
 #[tokio::test]
+async fn a_close_can_be_taken_back_also_while_its_turn_still_ends() {
+    use ConversationStatus::{Active, Closed, Idle};
+    let world = world();
+    let status =
+        async || store::Store::conversation(&*world.store, &id()).await.unwrap().unwrap().meta.status;
+    world.plays(vec![vec![call("1", "obey", json!({"hang": true})), tools()]]);
+    let mut watcher = world.send("c", "go").await.unwrap();
+    until(&mut watcher, "step-complete").await;
+    let mut statuses = world.engine.notices();
+    assert!(world.engine.close(&id()).await.unwrap());
+    assert!(world.engine.reopen(&id()).await.unwrap());
+    turn(&mut watcher).await;
+    world.settled().await;
+    assert_eq!(status().await, Idle);
+    let seen = support::statuses(&mut statuses);
+    // The turn may be over already.
+    assert!(seen == [Closed, Active, Idle] || seen == [Closed, Idle], "{seen:?}");
+
+    world.engine.close(&id()).await.unwrap();
+    assert_eq!(status().await, Closed);
+    assert!(world.engine.reopen(&id()).await.unwrap());
+    assert!(!world.engine.reopen(&id()).await.unwrap(), "once");
+    assert_eq!(status().await, Idle);
+    assert_eq!(support::statuses(&mut statuses), [Closed, Idle]);
+    assert!(!world.engine.reopen(&ConversationId::new("unknown")).await.unwrap());
+    let unknown = store::Store::conversation(&*world.store, &ConversationId::new("unknown")).await.unwrap();
+    assert_eq!(unknown, None, "reopening does not create");
+}
+
+#[tokio::test]
 async fn a_second_message_while_a_turn_runs_is_refused_and_changes_nothing() {
     let world = world();
     let gate = Arc::new(Notify::new());

@@ -20,6 +20,7 @@ enum Said {
     /// Any other event of the contract.
     Whole(usize, String),
     Retry(u32),
+    ToolStart,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +70,7 @@ fn said() -> impl Strategy<Value = Said> {
         4 => (0usize..5, text()).prop_map(|(kind, text)| Said::Delta(kind, text)),
         3 => (0usize..6, text()).prop_map(|(kind, text)| Said::Whole(kind, text)),
         1 => (1u32..5).prop_map(Said::Retry),
+        1 => Just(Said::ToolStart),
     ]
 }
 
@@ -100,6 +102,8 @@ struct Event {
     grows: Option<&'static str>,
     later: bool,
     extension: bool,
+    /// Whether those who join late get it as well.
+    replayed: bool,
     event_seq: u64,
     attempt: u32,
 }
@@ -109,7 +113,7 @@ impl Event {
         match audience {
             Audience::FirstContract => !self.extension && !self.later,
             Audience::Contract => !self.extension,
-            Audience::Extensions => !self.extension || live,
+            Audience::Extensions => self.replayed || live,
         }
     }
 
@@ -139,6 +143,12 @@ impl Turn {
 
     /// Adds an event, and returns it as the stream takes it.
     fn say(&mut self, turn: usize, said: &Said) -> Recorded {
+        // A tool starts after its call.
+        let said = if self.count() == 0 && matches!(said, Said::ToolStart) {
+            &Said::Whole(5, String::new())
+        } else {
+            said
+        };
         let ids = json!({ "conversationId": "c", "turnId": turn_id(turn).as_str() });
         let (fields, grows, later) = match said {
             Said::Delta(0, text) => (json!({ "type": "text-delta", "delta": text }), Some("delta"), false),
@@ -170,18 +180,30 @@ impl Turn {
                     json!({ "type": "provider-retry", "attempt": attempt, "delayMs": 1, "message": message });
                 (fields, None, false)
             }
+            Said::ToolStart => {
+                (json!({ "type": "tool-start", "toolCallId": "2", "startedAt": 7 }), None, false)
+            }
         };
         let mut event = fields;
         event.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
-        let extension = matches!(said, Said::Retry(_));
+        let extension = matches!(said, Said::Retry(_) | Said::ToolStart);
+        let replayed = !matches!(said, Said::Retry(_));
         let attempt = self.attempt.max(1);
         let event_seq = self.count() + u64::from(!extension);
         self.attempt = match said {
             Said::Retry(attempt) => attempt + 1,
             Said::Whole(2, _) => 1,
-            Said::Delta(..) | Said::Whole(..) => attempt,
+            Said::Delta(..) | Said::Whole(..) | Said::ToolStart => attempt,
         };
-        self.events.push(Event { json: event.clone(), grows, later, extension, event_seq, attempt });
+        self.events.push(Event {
+            json: event.clone(),
+            grows,
+            later,
+            extension,
+            replayed,
+            event_seq,
+            attempt,
+        });
         if extension {
             Recorded::from(&serde_json::from_value::<ExtensionEvent>(event).unwrap())
         } else {
@@ -271,7 +293,7 @@ impl Watched {
         if self.cursor {
             let (seq, attempt) = (event.event_seq, event.attempt);
             expected["eventSeq"] = seq.into();
-            let end = if event.extension {
+            let end = if event.json["type"] == "provider-retry" {
                 format!(r#","eventSeq":{seq}}}"#)
             } else {
                 expected["attempt"] = attempt.into();

@@ -40,6 +40,12 @@ fn retry(attempt: u32) -> Recorded {
     })
 }
 
+fn tool_start() -> Recorded {
+    let (conversation_id, turn_id) = (ConversationId::new("c"), TurnId::new("t"));
+    let tool_call_id = "1".to_owned();
+    Recorded::from(&ExtensionEvent::ToolStart { conversation_id, turn_id, tool_call_id, started_at: 7 })
+}
+
 fn one_of_each() -> Vec<Recorded> {
     let usage = json!({ "inputTokens": 1, "outputTokens": 1 });
     let call = json!({ "stepId": "s", "toolCallId": "1", "toolName": "x", "input": {} });
@@ -53,6 +59,7 @@ fn one_of_each() -> Vec<Recorded> {
         event("reasoning-delta", json!({ "delta": "hm" })),
         text("so"),
         event("tool-call", call),
+        tool_start(),
         event("tool-output", json!({ "toolCallId": "1", "data": "o", "stream": "stdout" })),
         event("usage", json!({ "usage": usage })),
         step_complete(),
@@ -139,14 +146,16 @@ fn each_gets_the_types_of_its_contract_live_and_replayed() {
         let all = types[..done].iter().copied().chain(errors).chain(types[done..].iter().copied());
         all.map(str::to_owned).collect()
     };
-    let mut extended = CONTRACT.to_vec();
+    let mut replayed = CONTRACT.to_vec();
+    replayed.insert(6, "tool-start");
+    let mut extended = replayed.clone();
     extended.insert(2, "provider-retry");
     let live: Vec<Vec<String>> = live.iter_mut().map(types).collect();
     assert_eq!(live, [with_errors(&FIRST_CONTRACT), with_errors(&CONTRACT), with_errors(&extended)]);
-    // An extension is for those who were there.
+    // A retry is for those who were there; that a tool runs is for all who ask.
     let late: Vec<Vec<String>> = late.iter_mut().map(types).collect();
-    assert_eq!(late, [with_errors(&FIRST_CONTRACT), with_errors(&CONTRACT), with_errors(&CONTRACT)]);
-    assert_eq!(prompt, [&FIRST_CONTRACT[..10], &CONTRACT[..13], &CONTRACT[..13]]);
+    assert_eq!(late, [with_errors(&FIRST_CONTRACT), with_errors(&CONTRACT), with_errors(&replayed)]);
+    assert_eq!(prompt, [&FIRST_CONTRACT[..10], &CONTRACT[..13], &replayed[..14]]);
 }
 
 #[test]
@@ -210,6 +219,32 @@ fn a_cursor_puts_two_numbers_at_the_end_of_each_event() {
     let delta: Value = serde_json::from_slice(&heard[0].delta()).unwrap();
     let event: Value = serde_json::from_slice(&heard[0].event()).unwrap();
     assert_eq!(delta, json!({ "type": "chat.delta", "event": event }));
+}
+
+#[test]
+fn a_tool_that_has_started_is_told_once_to_each_who_asked() {
+    let hub = hub();
+    hub.begin(TurnId::new("t"), 1);
+    let call = |id: &str| {
+        let fields = json!({ "stepId": "s", "toolCallId": id, "toolName": "x", "input": {} });
+        event("tool-call", fields)
+    };
+    hub.publish([event("user-message", json!({ "text": "hi" })), call("1"), tool_start(), call("2")]);
+    let come_back = |event_seq| {
+        let after = Some(After { turn: TurnId::new("t"), event_seq });
+        hub.watch(Watch { audience: Audience::Extensions, cursor: true, after })
+    };
+    let started = r#"{"type":"tool-start","conversationId":"c","turnId":"t","toolCallId":"1","startedAt":7,"eventSeq":2,"attempt":1}"#;
+    let heard = |watcher: &mut Watcher| types(watcher);
+    assert_eq!(heard(&mut come_back(0)), ["user-message", "tool-call", "tool-start", "tool-call"]);
+    assert_eq!(lines(&frames(&mut come_back(1)))[1], started);
+    // Who has the event before it has it, too.
+    assert_eq!(heard(&mut come_back(2)), ["tool-call"]);
+    // One that starts when nothing else has been said since is news all the same.
+    let mut caught_up = come_back(3);
+    hub.publish([tool_start()]);
+    assert_eq!(heard(&mut caught_up), ["tool-start"]);
+    assert_eq!(heard(&mut come_back(3)), [""; 0]);
 }
 
 #[test]

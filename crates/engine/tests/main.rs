@@ -19,3 +19,4 @@ mod each_audience_hears_what_it_asked_for;
 mod every_watcher_sees_the_same_turn;
 mod watchers_come_and_go_at_random;
 mod what_belongs_to_a_conversation_stays_with_it;
+mod who_joins_late_knows_since_when_a_tool_runs;

@@ -84,6 +84,13 @@ async fn a_key_sees_its_own_and_the_operator_sees_all() {
     assert_eq!(listed(&a, "/v1/sessions").await, ["s3", "s2", "s0"]);
     assert_eq!(listed(&b, "/v1/sessions").await, ["s1"]);
     assert_eq!(listed(&a, "/v1/sessions?limit=2").await, ["s3", "s2"]);
+    assert_eq!(listed(OPERATOR, "/v1/sessions?key=a&limit=2").await, ["s3", "s2"]);
+    assert_eq!(listed(OPERATOR, "/v1/sessions?key=b").await, ["s1"]);
+    assert_eq!(listed(OPERATOR, "/v1/sessions?key=").await.len(), 4, "nothing is no key");
+    assert_eq!(listed(OPERATOR, "/v1/sessions?key=nobody").await, [""; 0]);
+    assert_eq!(listed(&a, "/v1/sessions?key=a").await, ["s3", "s2", "s0"]);
+    let (status, refused) = get(&server, &a, "/v1/sessions?key=b").await;
+    assert_eq!((status, &refused["code"]), (403, &json!("operator-only")));
     for limit in ["0", "-1", "many"] {
         let (status, refused) = get(&server, &a, &format!("/v1/sessions?limit={limit}")).await;
         assert_eq!((status, &refused["code"]), (400, &json!("invalid-request")));

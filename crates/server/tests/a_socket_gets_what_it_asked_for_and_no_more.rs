@@ -46,6 +46,16 @@ async fn extensions_reach_only_those_who_asked() {
     assert_eq!(kinds(&plain.until("turn-sealed").await), contract);
     let events = extended.until("turn-sealed").await;
     assert!(kinds(&events).contains(&"provider-retry"), "{events:?}");
+    server.put("/conversations/c/title", json!({ "title": " A tour " })).await;
+    assert_eq!(
+        frame(&mut extended, "conversation.titleChanged").await,
+        json!({
+            "type": "conversation.titleChanged",
+            "conversationId": "c",
+            "title": "A tour",
+            "workspaceId": "default",
+        })
+    );
     server.client.delete(server.url("/conversations/c")).send().await.unwrap();
     assert_eq!(
         frame(&mut extended, "conversation.deleted").await,

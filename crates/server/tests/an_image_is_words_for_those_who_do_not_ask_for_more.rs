@@ -20,7 +20,7 @@ async fn an_image_is_words_in_the_same_place_for_those_who_do_not_ask() {
         {"url": format!("data:image/png;base64,{PIXEL}")},
         {"url": "https://example.org/cat"},
     ]);
-    server.chat(json!({"message": "look", "conversationId": "a b", "images": images})).await;
+    let turn = server.chat(json!({"message": "look", "conversationId": "a b", "images": images})).await;
     server.world.settled().await;
     let chunk = |history: &Value, at: usize| history["chunks"][at]["chunk"].clone();
 
@@ -29,6 +29,10 @@ async fn an_image_is_words_in_the_same_place_for_those_who_do_not_ask() {
     assert!(url.starts_with("/images/a%20b/"), "{url}");
     assert_eq!(chunk(&asked, 1), json!({"type": "image", "url": url, "mimeType": "image/png"}));
     assert_eq!(chunk(&asked, 2), json!({"type": "image", "url": "https://example.org/cat"}));
+    let told = json!([{"url": url, "mimeType": "image/png"}, {"url": "https://example.org/cat"}]);
+    assert_eq!(turn[0]["images"], told, "every watcher hears of them at once");
+    let without = server.chat(json!({"message": "and now?", "conversationId": "c"})).await;
+    assert_eq!(without[0].get("images"), None);
 
     let (_, plain) = server.get("/conversations/a%20b").await;
     assert_eq!(chunk(&plain, 1), json!({"type": "text", "text": format!("[image: image/png, {url}]")}));

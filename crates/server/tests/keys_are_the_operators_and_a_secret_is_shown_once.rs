@@ -137,6 +137,39 @@ async fn nobody_but_the_operator_has_to_do_with_keys() {
     assert_eq!((status, &refused["code"]), (400, &json!("invalid-request")));
 }
 
+#[tokio::test]
+async fn a_key_sees_itself_with_what_it_has_spent_and_no_other() {
+    let server = guarded().await;
+    let store = &*server.world.store;
+    let (a, b) = (ledger::key(store, "a", "10").await, ledger::key(store, "b", "1").await);
+    ledger::connect(store, "a", "s", "s", 1, 3).await;
+    let read = async |key: &str, path: &str| ask(&server, key, Method::GET, path, Value::Null).await;
+    let expected = json!({
+        "id": "a", "name": "the key a", "createdAt": 1, "funds": "prepaid", "balance": "8.5", "held": "0.5",
+        "spent": "1.5",
+    });
+    for (key, path) in [(&*a, "/v1/keys/self"), (&a, "/v1/keys/a"), (OPERATOR, "/v1/keys/a")] {
+        assert_eq!(read(key, path).await, (200, expected.clone()), "{path}");
+    }
+    let (_, local) = read(OPERATOR, "/v1/keys/self").await;
+    assert_eq!((&local["id"], &local["funds"]), (&json!("local"), &json!("unlimited")));
+    ledger::hang_up(store, "s", 5000).await;
+    let (_, settled) = read(&a, "/v1/keys/self").await;
+    assert_eq!((&settled["held"], &settled["spent"]), (&json!("0"), &json!("1.5")));
+    let (_, other) = read(&b, "/v1/keys/self").await;
+    assert_eq!((&other["id"], &other["balance"], &other["spent"]), (&json!("b"), &json!("1"), &json!("0")));
+    for path in ["/v1/keys/a", "/v1/keys/local", "/v1/keys/nobody"] {
+        let (status, refused) = read(&b, path).await;
+        assert_eq!((status, &refused["code"]), (403, &json!("operator-only")), "{path}");
+    }
+    let (status, refused) = read(OPERATOR, "/v1/keys/nobody").await;
+    assert_eq!((status, &refused["code"]), (404, &json!("not-found")));
+    // A page of somebody else's has a token, and is not told what the key has.
+    let (_, token) = ask(&server, &a, Method::POST, "/v1/client/tokens", Value::Null).await;
+    let (status, refused) = read(token["apiKey"].as_str().unwrap(), "/v1/keys/self").await;
+    assert_eq!((status, &refused["code"]), (401, &json!("unauthorized")));
+}
+
 /// Everything that is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

@@ -333,6 +333,10 @@ pub trait Store: Ledger + Send + Sync + 'static {
     /// exists; one that does not is not created. Durable (fsync) when it returns.
     fn close(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<bool, Error>>;
 
+    /// Takes the mark away again, and does nothing else. Says whether the conversation was closed. Durable (fsync) when it
+    /// returns.
+    fn reopen(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<bool, Error>>;
+
     /// Changes a setting. Does not count as activity. Durable (fsync) when it returns.
     fn set(
         &self,

@@ -35,6 +35,7 @@ behaviours! {
     a_delivered_message_leaves_the_queue
     a_carried_message_leaves_the_queue
     closing_hides_and_the_next_turn_brings_back
+    reopening_takes_a_close_back_and_nothing_else
     closing_does_not_end_a_turn
     a_title_comes_from_the_first_text
     a_title_that_was_set_stays
@@ -417,6 +418,23 @@ async fn closing_hides_and_the_next_turn_brings_back(world: impl World) {
     begin(store, "c", "t2").await;
     seal(store, "c", "t2").await.unwrap();
     assert_eq!(store.conversation(&id("c")).await.unwrap().unwrap().meta.status, ConversationStatus::Idle);
+}
+
+async fn reopening_takes_a_close_back_and_nothing_else(world: impl World) {
+    let store = world.store();
+    assert_eq!(store.reopen(&id("unknown")).await, Ok(false));
+    assert_eq!(store.conversation(&id("unknown")).await, Ok(None));
+    begin(store, "c", "t1").await;
+    seal(store, "c", "t1").await.unwrap();
+    store.enqueue(&id("c"), queued("a", 1)).await.unwrap();
+    let before = store.conversation(&id("c")).await;
+    assert_eq!(store.reopen(&id("c")).await, Ok(false), "it is not closed");
+    store.close(&id("c")).await.unwrap();
+    assert_eq!(store.reopen(&id("c")).await, Ok(true));
+    assert_eq!(store.reopen(&id("c")).await, Ok(false));
+    assert_eq!(store.conversation(&id("c")).await, before);
+    assert_eq!(store.queue(&id("c")).await, Ok(vec![]));
+    assert_eq!(history(store, "c").await.len(), 1);
 }
 
 async fn closing_does_not_end_a_turn(world: impl World) {

@@ -33,6 +33,7 @@ enum Action {
     Enqueue(u8, Option<u8>),
     Dequeue(u8, u8),
     Close,
+    Reopen,
     Set(u8),
     /// From that one of its messages on.
     Compact(Option<u8>),
@@ -82,6 +83,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (0..5u8, few()).prop_map(|(message, client_message)| Action::Enqueue(message, client_message)),
         1 => (0..5u8, 0..5u8).prop_map(|(a, b)| Action::Dequeue(a, b)),
         1 => Just(Action::Close),
+        1 => Just(Action::Reopen),
         1 => (0..6u8).prop_map(Action::Set),
         2 => prop::option::of(0..9u8).prop_map(Action::Compact),
         1 => (0..4u8, 0..4u8, 0..4u8).prop_map(|(archive, keep_from, last_seq)| {
@@ -264,6 +266,9 @@ async fn run(actions: Vec<(usize, Action)>) -> Result<(), TestCaseError> {
             }
             Action::Close => {
                 let _ = both!(disk, memory, |store| store.close(&conversation));
+            }
+            Action::Reopen => {
+                let _ = both!(disk, memory, |store| store.reopen(&conversation));
             }
             Action::Set(setting) => {
                 let setting = match setting {

@@ -215,6 +215,16 @@ pub struct ApiKey {
     pub held: String,
 }
 
+/// Answer of `GET /v1/keys/:id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyResponse {
+    /// The key.
+    #[serde(flatten)]
+    pub key: ApiKey,
+    /// What was ever charged to it.
+    pub spent: String,
+}
+
 /// Answer of `GET /v1/keys`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyListResponse {

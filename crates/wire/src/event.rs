@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::extension::MessageImage;
 use crate::{ConversationId, StepId, TurnId, Usage};
 
 /// Which stream of a tool wrote.
@@ -62,6 +63,10 @@ pub enum AgentEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(skip)]
         client_message_ids: Option<Vec<String>>,
+        /// See [`crate::extension::EventExtras::images`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(skip)]
+        images: Option<Vec<MessageImage>>,
     },
     /// More text of the answer.
     #[schemars(title = "TurnTextDeltaEvent")]

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::{ConversationId, ConversationStatus, QueuedMessage, TurnId};
 
-/// Events beyond the contract on a conversation's stream. Neither stored nor replayed.
+/// Events beyond the contract on a conversation's stream. None is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ExtensionEvent {
-    /// A provider call failed before its first content and will be tried again.
+    /// A provider call failed before its first content and will be tried again. Not replayed.
     #[schemars(title = "ProviderRetryEvent")]
     ProviderRetry {
         /// The conversation.
@@ -29,6 +29,18 @@ pub enum ExtensionEvent {
         /// A stable code, or the HTTP status of the provider as a string.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<String>,
+    },
+    /// A tool has started: at its call, or when those have ended that it had to wait for. Replayed to those who join late.
+    #[schemars(title = "ToolStartEvent")]
+    ToolStart {
+        /// The conversation.
+        conversation_id: ConversationId,
+        /// The turn.
+        turn_id: TurnId,
+        /// The call.
+        tool_call_id: String,
+        /// By the clock of the server, in milliseconds since the Unix epoch.
+        started_at: u64,
     },
 }
 
@@ -49,6 +61,20 @@ pub struct EventExtras {
     /// On `user-message` and `steering`: the clients' own ids of the messages that were joined into this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_message_ids: Option<Vec<String>>,
+    /// On `user-message`: the images that belong to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<MessageImage>>,
+}
+
+/// An image of a message, as the history will have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageImage {
+    /// Where it is: `/images/…` on this server, or an address elsewhere.
+    pub url: String,
+    /// For example `image/png`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
 }
 
 /// What a chunk of the history carries besides, where extensions were asked for.
@@ -423,5 +449,14 @@ pub enum ExtensionServerMessage {
     ConversationDeleted {
         /// Which.
         conversation_id: ConversationId,
+    },
+    /// Somebody has set the title of a conversation, which may be new.
+    #[serde(rename = "conversation.titleChanged")]
+    #[schemars(title = "ConversationTitleChangedMessage")]
+    ConversationTitleChanged {
+        /// Which.
+        conversation_id: ConversationId,
+        /// What it is called now.
+        title: String,
     },
 }

@@ -73,8 +73,11 @@ fn no_variant_is_without_a_sample() {
             "conversation.compacted",
         ])
     );
-    assert_eq!(kinds(support::extensions()), set(&["provider-retry"]));
-    assert_eq!(kinds(support::extension_frames()), set(&["chat.queue.cancel", "conversation.deleted"]));
+    assert_eq!(kinds(support::extensions()), set(&["provider-retry", "tool-start"]));
+    assert_eq!(
+        kinds(support::extension_frames()),
+        set(&["chat.queue.cancel", "conversation.deleted", "conversation.titleChanged"])
+    );
 }
 
 #[test]

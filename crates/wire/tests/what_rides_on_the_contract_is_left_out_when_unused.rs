@@ -2,7 +2,7 @@
 //! the published schemas of the contract.
 
 use serde_json::{Value, json};
-use wire::extension::ImageChunk;
+use wire::extension::{ImageChunk, MessageImage};
 use wire::transport::ModelInfo;
 use wire::{AgentEvent, Chunk, ConversationId, QueuedMessage, TurnId};
 
@@ -22,6 +22,7 @@ fn the_clients_own_ids() {
         text: "hi".to_owned(),
         client_message_id: one.map(str::to_owned),
         client_message_ids: several,
+        images: None,
     };
     let plain = json!({ "type": "user-message", "conversationId": "c", "turnId": "t", "text": "hi" });
     let with = |field: &str, value: Value| {
@@ -48,6 +49,19 @@ fn images_and_whether_a_model_sees_them() {
     let image = ImageChunk { url: "/images/c/i.png".to_owned(), mime_type: Some("image/png".to_owned()) };
     let expected = json!({ "type": "image", "url": "/images/c/i.png", "mimeType": "image/png" });
     round_trip(Chunk::Image(image), expected);
+    let prompt = AgentEvent::UserMessage {
+        conversation_id: ConversationId::new("c"),
+        turn_id: TurnId::new("t"),
+        text: "look".to_owned(),
+        client_message_id: None,
+        client_message_ids: None,
+        images: Some(vec![MessageImage { url: "https://example.org/cat".to_owned(), mime_type: None }]),
+    };
+    let expected = json!({
+        "type": "user-message", "conversationId": "c", "turnId": "t", "text": "look",
+        "images": [{ "url": "https://example.org/cat" }],
+    });
+    round_trip(prompt, expected);
     round_trip(ModelInfo { context_window: None, vision: Some(false) }, json!({ "vision": false }));
     round_trip(ModelInfo::default(), json!({}));
 }
@@ -59,7 +73,7 @@ fn the_contracts_schemas_know_nothing_of_them() {
     for name in ["AgentEvent", "Chunk", "QueuedMessage", "ModelInfo"] {
         let text = schema["$defs"][name].to_string();
         assert!(text.len() > 50, "{name} is not there");
-        for word in ["clientMessageId", "vision", "\"image\"", "eventSeq"] {
+        for word in ["clientMessageId", "vision", "\"image\"", "\"images\"", "eventSeq"] {
             assert!(!text.contains(word), "{name} speaks of {word}");
         }
     }

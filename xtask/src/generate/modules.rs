@@ -115,6 +115,7 @@ pub(super) fn all() -> Result<Vec<Module>> {
             [
                 extension::ExtensionEvent,
                 extension::EventExtras,
+                extension::MessageImage,
                 extension::StoredChunkExtras,
                 extension::TurnMetricsExtras,
                 extension::WhenActive,
@@ -159,6 +160,7 @@ pub(super) fn all() -> Result<Vec<Module>> {
                 account::RealtimeMetricsResponse,
                 account::KeyFunds,
                 account::ApiKey,
+                account::KeyResponse,
                 account::KeyListResponse,
                 account::CreateKeyRequest,
                 account::CreateKeyResponse,

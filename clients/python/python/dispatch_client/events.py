@@ -45,12 +45,22 @@ class _OfTurn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MessageImage:
+    """An image of a message."""
+
+    url: str
+    """Where it is: `/images/…` on the server, or an address elsewhere."""
+    mime_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class UserMessage(_OfTurn):
     """The prompt that opened the turn: always its first event."""
 
     text: str
     client_message_id: str | None = None
     client_message_ids: tuple[str, ...] | None = None
+    images: tuple[MessageImage, ...] | None = None
     type: Literal["user-message"] = "user-message"
 
 
@@ -167,6 +177,20 @@ class ProviderRetry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToolStart:
+    """A tool has started: at its call, or when those have ended that it had to wait for."""
+
+    conversation_id: str
+    turn_id: str
+    tool_call_id: str
+    started_at: int
+    """By the clock of the server, in milliseconds since the Unix epoch."""
+    event_seq: int | None = None
+    """The number of the event before it."""
+    type: Literal["tool-start"] = "tool-start"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Done(_OfTurn):
     """Generation is over: `stop`, `length`, `content_filter`, `aborted`, `error`, `max-steps` or `interrupted`."""
 
@@ -224,6 +248,7 @@ TurnEvent = (
     | StepComplete
     | Failure
     | ProviderRetry
+    | ToolStart
     | Done
     | TurnSealed
 )
@@ -247,6 +272,7 @@ _CLASSES: dict[str, type[Any]] = {
         StepComplete,
         Failure,
         ProviderRetry,
+        ToolStart,
         Done,
         TurnSealed,
         Status,
@@ -279,6 +305,8 @@ def made(kind: type[_T], data: Mapping[str, Any]) -> _T:
             continue
         if name == "usage":
             value = made(Usage, value)
+        elif name == "images":
+            value = tuple(made(MessageImage, image) for image in value)
         elif name in _LISTS:
             value = tuple(value)
         fields[name] = value

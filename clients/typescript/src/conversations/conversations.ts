@@ -140,9 +140,10 @@ export class Conversations {
     try {
       let transcript = EMPTY;
       for (;;) {
-        if (transcript.isStale) {
-          const sinceSeq = transcript.latestSeq;
-          const query = sinceSeq > 0 ? { sinceSeq, signal: part.signal } : part;
+        while (transcript.isStale) {
+          // The last chunk again: another one in its place means that the conversation was compacted.
+          const { latestSeq } = transcript;
+          const query = latestSeq > 0 ? { sinceSeq: latestSeq - 1, signal: part.signal } : part;
           transcript = withHistory(transcript, await this.history(conversationId, query));
         }
         yield transcript;
@@ -219,6 +220,11 @@ export class Conversations {
   /** Ends the running turn, empties the queue, and hides it until its next message. */
   close(conversationId: string): Promise<StopResponse> {
     return this.#at("POST", conversationId, "/close");
+  }
+
+  /** Shows one again that was closed, before its next message does. */
+  reopen(conversationId: string): Promise<ConversationStatusResponse> {
+    return this.#at("POST", conversationId, "/reopen", { isRepeatable: true });
   }
 
   /** Deletes it with everything that is kept for it; with `force` also while something runs in it. */

@@ -42,8 +42,10 @@ export class Cursor {
 
   /** Whether the event is new, and not one that was heard before; and whether something was missed before it. */
   take(event: TurnEvent): { readonly isNew: boolean; readonly isGap: boolean } {
-    // Neither is an event that can be gone on from: a retry has the number of the event before it.
-    if (event.type === "provider-retry" || event.type === "status") return { isNew: true, isGap: false };
+    // None is an event that can be gone on from: what is beyond the contract has the number of the event before it.
+    if (event.type === "provider-retry" || event.type === "tool-start" || event.type === "status") {
+      return { isNew: true, isGap: false };
+    }
     const { type, turnId, eventSeq } = event;
     const isSame = turnId === this.#position?.turnId;
     const before = isSame ? this.#position!.eventSeq : 0;

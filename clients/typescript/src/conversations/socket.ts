@@ -3,7 +3,7 @@
 import { DispatchError, mayPass } from "../error.js";
 import type { ExtensionServerMessage } from "../extensions.js";
 import type { ServerMessage } from "../transport.js";
-import { Backoff, sleep } from "../wait.js";
+import { Backoff, orAborted, sleep } from "../wait.js";
 import { type TurnEvent, from } from "./events.js";
 import type { Feed } from "./feed.js";
 
@@ -12,6 +12,9 @@ export type Frame = ServerMessage | ExtensionServerMessage;
 
 /** How long nothing may be heard before the server is asked for a word, and again until it is given up. In milliseconds. */
 const SILENCE = 20_000;
+
+/** How long a socket may be in the making, and the server may take to say why there is none. In milliseconds. */
+const PATIENCE = 10_000;
 
 /** A surface that there is not. Every server has a word to say about it. */
 export const NO_SURFACE = "none";
@@ -28,8 +31,8 @@ export interface Companion {
   readonly isWatched: boolean;
   /** A socket is being made. */
   connecting(): void;
-  /** There is none, and one is made in so many milliseconds. */
-  waiting(delay: number): void;
+  /** There is none, for that reason, and one is made in so many milliseconds. */
+  waiting(delay: number, error: DispatchError): void;
   /** There is none, and none is made until somebody asks for it. */
   refused(error: DispatchError): void;
   /** Nobody needs it any more. */
@@ -86,13 +89,12 @@ export class Socket implements Line {
     else if (this.#isNeeded) this.#connect();
   }
 
-  /** It is gone, whether or not it says so. Another one is made in a moment. */
-  lose(): void {
+  /** It is gone, whether or not it says so. Another one is made in a moment. Without a reason the server is asked for one. */
+  lose(error = this.#isOpen ? unreachable("the connection to the server was lost") : undefined): void {
     if (!this.#socket) return;
-    const wasOpen = this.#isOpen;
     this.#drop();
     for (const feed of this.#feeds.values()) feed.wasLost = true;
-    void this.#again(wasOpen);
+    void this.#again(error);
   }
 
   /** Sends it, if there is a socket that is open. */
@@ -111,12 +113,14 @@ export class Socket implements Line {
       socket = this.#make();
     } catch {
       // What it says has the address in it, and so the key.
-      return this.#fail(new DispatchError("unreachable", "the server cannot be reached"));
+      return this.#fail(unreachable("the server cannot be reached"));
     }
     this.#socket = socket;
-    this.#listen();
+    // Where nothing is answered, a browser waits for minutes.
+    this.#timer = setTimeout(() => this.lose(unreachable("the server does not answer")), PATIENCE);
     socket.onopen = () => {
       this.#isOpen = true;
+      this.#listen();
       for (const feed of this.#feeds.values()) this.#subscribe(feed);
     };
     socket.onmessage = ({ data }) => {
@@ -139,21 +143,32 @@ export class Socket implements Line {
     }, silence);
   }
 
-  async #again(wasOpen: boolean): Promise<void> {
+  async #again(known: DispatchError | undefined): Promise<void> {
     const { signal } = (this.#pause = new AbortController());
     try {
-      if (!wasOpen) {
-        await this.#probe(signal).catch((error) => {
-          if (!mayPass(error)) throw error;
-        });
-      }
-      const delay = this.#backoff.next();
-      this.companion?.waiting(delay);
+      const error = known ?? (await this.#why(signal));
+      const delay = this.#backoff.next(error);
+      this.companion?.waiting(delay, error);
       await sleep(delay, signal);
       this.#connect();
     } catch (error) {
       // Or nobody waits for it any more.
       if (!signal.aborted) this.#fail(error as DispatchError);
+    }
+  }
+
+  /** Why there is no socket, if that may pass; else it rejects. */
+  async #why(signal: AbortSignal): Promise<DispatchError> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(unreachable("the server does not answer")), PATIENCE);
+    try {
+      await orAborted(this.#probe(signal), late.signal);
+      return new DispatchError("refused", "the server answers, but no WebSocket gets through");
+    } catch (error) {
+      if (signal.aborted || !mayPass(error)) throw error;
+      return error as DispatchError;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -199,4 +214,8 @@ export class Socket implements Line {
     socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close();
   }
+}
+
+function unreachable(message: string): DispatchError {
+  return new DispatchError("unreachable", message);
 }

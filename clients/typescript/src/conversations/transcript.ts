@@ -58,6 +58,7 @@ export function reduce(transcript: Transcript, event: ConversationEvent): Transc
       return EMPTY;
     case "status":
     case "provider-retry":
+    case "tool-start":
     case "usage":
       return transcript;
     default: {
@@ -69,15 +70,24 @@ export function reduce(transcript: Transcript, event: ConversationEvent): Transc
   }
 }
 
-/** The transcript with the history that was read after its `latestSeq`. */
+/**
+ * The transcript with the history that was read after its `latestSeq`; or after `latestSeq - 1`, which shows whether the
+ * conversation was compacted and nobody could say so: then the transcript begins anew, and is still stale.
+ */
 export function withHistory(transcript: Transcript, { chunks, latestSeq }: History): Transcript {
-  const fresh = chunks.filter(({ seq }) => seq > transcript.latestSeq);
+  const { live, latestSeq: known } = transcript;
+  const again = chunks.find(({ seq }) => seq === known);
+  if (latestSeq < known || (again && told(again) !== told(transcript.chunks.at(-1)))) return { ...EMPTY, live };
   return {
-    chunks: [...transcript.chunks, ...fresh],
-    live: transcript.live?.isSealed ? null : transcript.live,
-    latestSeq: Math.max(transcript.latestSeq, latestSeq),
+    chunks: [...transcript.chunks, ...chunks.filter(({ seq }) => seq > known)],
+    live: live?.isSealed ? null : live,
+    latestSeq,
     isStale: false,
   };
+}
+
+function told(chunk: HistoryChunk | undefined): string {
+  return JSON.stringify([chunk?.turnId, chunk?.chunk]);
 }
 
 /** The transcript with a page of history that comes before what it has. */
@@ -88,7 +98,7 @@ export function withOlder(transcript: Transcript, { chunks }: History): Transcri
 
 type Told = Exclude<
   ConversationEvent,
-  { type: "gap" | "turn-sealed" | "status" | "provider-retry" | "usage" | `conversation.${string}` }
+  { type: "gap" | "turn-sealed" | "status" | "provider-retry" | "tool-start" | "usage" | `conversation.${string}` }
 >;
 
 function grown(turn: LiveTurn, event: Told): LiveTurn {

@@ -159,6 +159,7 @@ export class Connection {
   #look: Look | null = null;
   #updates: Updates;
   #session: SessionName | undefined;
+  #failure: Fault | undefined;
   #outputs: Output[] = [];
 
   /** A connection that does nothing until `connect`. */
@@ -179,6 +180,11 @@ export class Connection {
   /** What the server calls the session; another one after each reconnect. */
   get session(): SessionName | undefined {
     return this.#session;
+  }
+
+  /** Why the attempt before failed, or the session before was lost, while there is to be another one. */
+  get failure(): Fault | undefined {
+    return this.#failure;
   }
 
   /** When `time` is wanted. */
@@ -451,6 +457,7 @@ export class Connection {
       return;
     }
     if (this.#connecting === undefined) this.#show("reconnecting");
+    this.#failure = cause;
     this.#until = now + delay;
     if (delay === 0) this.#begin(now);
   }
@@ -472,6 +479,7 @@ export class Connection {
   #show(state: State): void {
     if (this.#state === state) return;
     this.#state = state;
+    this.#failure = undefined;
     this.#event({ name: "connection_change", state });
   }
 

@@ -4,6 +4,7 @@ import { DispatchError, fromFault } from "../error.js";
 import { Emitter, guarded } from "../emitter.js";
 import { Connection, type Input, type Output, type State } from "./connection.js";
 import type { Update } from "./look.js";
+import type { Fault } from "./error.js";
 import type { Options } from "./options.js";
 import { Peer } from "./peer.js";
 
@@ -35,6 +36,7 @@ export interface Setting {
   readonly customizeOffer?: (offer: RTCSessionDescriptionInit) => void | Promise<void>;
   readonly onRemoteStream?: (stream: MediaStream) => void;
   readonly onPeerConnection?: (connection: RTCPeerConnection) => void;
+  readonly onRetry?: (error: DispatchError) => void;
 }
 
 /** What belongs to one attempt. */
@@ -61,6 +63,8 @@ export class Driver {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lost = new AbortController();
   #isDraining = false;
+  /** The last failure that the application was told of. */
+  #failure: Fault | undefined;
 
   constructor(options: Options, setting: Setting) {
     this.machine = new Connection(options);
@@ -99,6 +103,7 @@ export class Driver {
     this.#isDraining = true;
     for (let output = this.machine.poll(); output; output = this.machine.poll()) this.#do(output);
     this.#isDraining = false;
+    this.#tellFailure();
     clearTimeout(this.#timer);
     const deadline = this.machine.deadline;
     if (deadline === undefined) return;
@@ -187,6 +192,12 @@ export class Driver {
       socket.close(1000);
     }
     peer?.close();
+  }
+
+  #tellFailure(): void {
+    const { failure } = this.machine;
+    if (failure && failure !== this.#failure) void guarded(this.#setting.onRetry, fromFault(failure));
+    this.#failure = failure;
   }
 
   #tell(event: Extract<Output, { type: "event" }>["event"]): void {

@@ -10,12 +10,12 @@ export interface Mirrored {
 }
 
 /**
- * The stream mirrored, if it is to be. The pictures are drawn anew, which costs some processor time, and stand still
+ * The stream mirrored, unless it is of a camera that is not meant. The pictures are drawn anew, which costs some processor time, and stand still
  * while the page is hidden.
  */
-export async function mirrored(source: MediaStream, mirror: Mirror): Promise<Mirrored | undefined> {
+export async function mirrored(source: MediaStream, mirror: true | "auto"): Promise<Mirrored | undefined> {
   const [track] = source.getVideoTracks();
-  if (!mirror || (mirror === "auto" && track?.getSettings().facingMode !== "user")) return undefined;
+  if (mirror === "auto" && track?.getSettings().facingMode !== "user") return undefined;
   const video = document.createElement("video");
   video.muted = video.playsInline = true;
   video.srcObject = new MediaStream(track ? [track] : []);

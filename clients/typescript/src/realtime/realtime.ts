@@ -6,7 +6,7 @@ import { type Http, type Query, segment } from "../http.js";
 import { Driver } from "./driver.js";
 import { type ImageSource, base64 } from "./image.js";
 import { worded } from "./look.js";
-import { type Mirror, mirrored } from "./mirror.js";
+import type { Mirror } from "./mirror.js";
 import type { Options, Retry, Timeouts } from "./options.js";
 import { RealtimeClient, RealtimeViewer } from "./session.js";
 import { untoken } from "./token.js";
@@ -19,6 +19,8 @@ export interface ViewOptions {
   readonly onRemoteStream?: (stream: MediaStream) => void;
   /** Called with each peer connection that is made: for its statistics, or to send another track in the place of one. */
   readonly onPeerConnection?: (connection: RTCPeerConnection) => void;
+  /** Called when an attempt to connect, for the first time or again, has failed and another one follows: with why. */
+  readonly onRetry?: (error: DispatchError) => void;
   /** Whether a session that is lost is set up again; true if nothing is said. */
   readonly reconnect?: boolean;
   /** When what is missing is given up, in milliseconds. */
@@ -84,9 +86,11 @@ export class Realtime {
     };
     const query = { model: typeof model === "string" ? model : model.name, resolution };
     const url = (session: string | undefined) => this.#url("/v1/stream", { ...query, session });
-    const mirroring = await mirrored(stream, options.mirror ?? false);
+    const { mirror } = options;
+    // Few want it: it is loaded by those who do.
+    const mirroring = mirror ? await (await import("./mirror.js")).mirrored(stream, mirror) : undefined;
     const driver = this.#driver(url, options, { look, session }, mirroring?.stream ?? stream);
-    if (mirroring) driver.onEnd = mirroring.release;
+    driver.onEnd = mirroring?.release;
     await begin(driver, options.signal);
     return new RealtimeClient(driver, this.#http);
   }

@@ -27,6 +27,7 @@ export function books(http: Http): Books {
   return {
     keys: {
       list: async () => (await http.json<KeyListResponse>("GET", "/v1/keys")).keys,
+      self: () => http.json("GET", "/v1/keys/self"),
       create: (body = {}) => http.json("POST", "/v1/keys", { body }),
       revoke: (id) => http.json("DELETE", `/v1/keys/${segment(id)}`, { isRepeatable: true }),
       credit: (id, request) => {

@@ -10,9 +10,6 @@ import type { LinkState, SurfaceAction, WorkspaceEvents } from "../workspace.js"
 import { heed } from "./page.js";
 import { type SurfaceName, Surfaces } from "./surfaces.js";
 
-/** How long a connection may be in the making, in milliseconds: where nothing is answered, a browser waits for minutes. */
-const PATIENCE = 30_000;
-
 interface Listener {
   readonly name: keyof WorkspaceEvents;
   readonly handler: Handler<never>;
@@ -27,7 +24,8 @@ export class Live implements Companion {
     if (this.link.state === "open") this.#socket.send({ type, ...name });
   });
   #attempt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Why there is none, while one is looked for. */
+  #error: DispatchError | undefined;
   /** Ends heeding the browser. */
   #ignore: (() => void) | undefined;
 
@@ -77,25 +75,25 @@ export class Live implements Companion {
       () => this.#back(),
       () => this.#socket.lose(),
     );
-    if (this.link.state !== "connecting") this.#change({ state: "connecting" });
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.retry(), PATIENCE);
+    const error = this.#error;
+    if (this.link.state !== "connecting") this.#change({ state: "connecting", ...(error && { error }) });
   }
 
-  waiting(delay: number): void {
+  waiting(delay: number, error: DispatchError): void {
     this.#attempt += 1;
-    this.#change({ state: "waiting", until: Date.now() + delay, attempt: this.#attempt });
+    this.#error = error;
+    this.#change({ state: "waiting", until: Date.now() + delay, attempt: this.#attempt, error });
   }
 
   refused(error: DispatchError): void {
-    this.#attempt = 0;
+    this.#settled();
     this.#change({ state: "refused", error });
   }
 
   closed(): void {
     this.#ignore?.();
     this.#ignore = undefined;
-    clearTimeout(this.#timer);
+    this.#error = undefined;
     if (this.link.state !== "refused") this.link = { state: "connecting" };
   }
 
@@ -112,6 +110,7 @@ export class Live implements Companion {
         return this.#failed(frame);
       case "conversation.open":
       case "conversation.statusChanged":
+      case "conversation.titleChanged":
       case "conversation.compacted":
       case "conversation.deleted":
         return this.#emit(frame.type, frame);
@@ -128,8 +127,7 @@ export class Live implements Companion {
   }
 
   #opened(): void {
-    this.#attempt = 0;
-    clearTimeout(this.#timer);
+    this.#settled();
     this.link = { state: "open" };
     // Asks for frames beyond the contract, and does nothing else: nobody watches a conversation of that name.
     this.#socket.send({ type: "chat.unsubscribe", conversationId: unique(), extensions: true });
@@ -150,8 +148,13 @@ export class Live implements Companion {
     this.#emit("refused", { error, ...(surfaceId !== undefined && { surfaceId }) });
   }
 
+  /** None is looked for any more. */
+  #settled(): void {
+    this.#attempt = 0;
+    this.#error = undefined;
+  }
+
   #change(link: LinkState): void {
-    clearTimeout(this.#timer);
     this.link = link;
     this.#emit("link", link);
   }

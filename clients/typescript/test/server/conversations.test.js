@@ -133,6 +133,30 @@ for (const [how, options] of [
       door.close();
     });
 
+    test("what was compacted while nobody could say so is shown as it is now", async () => {
+      const door = await Door.to(server.port);
+      const client = createClient({ baseUrl: door.url, ...options });
+      const direct = createClient({ baseUrl: server.url }).conversations;
+      const conversationId = `compacted-away-${options.WebSocket === null}`;
+      const turn = (text) => direct.stream({ conversationId, message: `say ${text}` }).text();
+      for (let number = 0; number < 4; number += 1) await turn(`${"many words ".repeat(20)}${number}`);
+      const follower = client.conversations.follow(conversationId);
+      assert.equal((await follower.next()).value.chunks.length, 8);
+      const hears = follower.next();
+      await turn("hello");
+      await hears;
+      door.isOpen = false;
+      door.cut();
+      await direct.compact(conversationId, { keepLastN: 2 });
+      door.isOpen = true;
+      await turn("afterwards");
+      let transcript;
+      for await (transcript of follower)
+        if (!transcript.live && transcript.chunks.at(-1)?.chunk.text === "afterwards") break;
+      assert.deepEqual(transcript.chunks, (await direct.history(conversationId)).chunks);
+      door.close();
+    });
+
     test("whoever may not watch is told at once, and the key is not in it", async () => {
       const closed = await Server.start('[auth]\napi_keys = ["a-good-key"]\n');
       const client = createClient({ baseUrl: closed.url, apiKey: "a-wrong-key", ...options });

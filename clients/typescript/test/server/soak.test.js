@@ -37,7 +37,7 @@ class Watcher {
 
   async #listen() {
     for await (const event of this.stream) {
-      if (event.type === "status" || event.type === "provider-retry") continue;
+      if (event.type === "status" || event.type === "provider-retry" || event.type === "tool-start") continue;
       this.events.push(event);
       if (event.type === "gap") this.gaps += 1;
       if (event.type === "turn-sealed") this.#sealed.add(event.turnId);

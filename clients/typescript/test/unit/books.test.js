@@ -27,6 +27,7 @@ function asking(answer = {}, lost = 0) {
 
 const requests = {
   "the keys": [(it) => it.keys.list(), { keys: [1] }, [1], ["GET", "/v1/keys"]],
+  "the key in use": [(it) => it.keys.self(), { id: ID }, { id: ID }, ["GET", "/v1/keys/self"]],
   "a new key": [(it) => it.keys.create({ name: "shop" }), { secret: "s" }, { secret: "s" }, ["POST", "/v1/keys", { name: "shop" }]],
   "a new key of no name": [(it) => it.keys.create(), {}, {}, ["POST", "/v1/keys", {}]],
   "a deposit": [
@@ -55,6 +56,7 @@ const requests = {
     ["GET", "/metrics/throughput?period=month&date=2026-11"],
   ],
   "the sessions": [(it) => it.sessions.list({ limit: 5 }), { sessions: [1] }, [1], ["GET", "/v1/sessions?limit=5"]],
+  "the sessions of a key": [(it) => it.sessions.list({ key: "k" }), { sessions: [1] }, [1], ["GET", "/v1/sessions?key=k"]],
   "a session": [(it) => it.sessions.receipt("s-1"), { seconds: 1 }, { seconds: 1 }, ["GET", "/v1/sessions/s-1"]],
   "the models of sessions": [(it) => it.realtimeModels(), { models: [1] }, [1], ["GET", "/v1/realtime/models"]],
   "the prompt": [(it) => it.systemPrompt(), { template: "" }, { template: "" }, ["GET", "/system-prompt"]],

@@ -62,12 +62,13 @@ test("an end that is said again is not heard again, and what came meanwhile is m
   );
 });
 
-test("each turn counts anew, and a retry has no place of its own", () => {
+test("each turn counts anew, and what is beyond the contract has no place of its own", () => {
   const events = [
     ["t1", "text-delta", 9],
     ["t2", "user-message", 1],
     ["t2", "provider-retry", 1],
     ["t2", "text-delta", 2],
+    ["t2", "tool-start", 2],
   ];
-  assert.deepEqual(taken(events), ["new", "new", "new", "new"]);
+  assert.deepEqual(taken(events), ["new", "new", "new", "new", "new"]);
 });

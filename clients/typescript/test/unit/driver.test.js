@@ -194,6 +194,28 @@ test("what comes of an attempt that is over is not heard", async () => {
   assertFreed();
 });
 
+test("why an attempt failed, or a session was lost, is said while another one follows", async () => {
+  const reasons = [];
+  const onRetry = ({ code, message }) => reasons.push([code, message]);
+  const { onOffer } = Socket;
+  const broken = ["closed", "the server closed the connection with code 1011: broken"];
+  Socket.onOffer = (socket) => {
+    Socket.onOffer = onOffer;
+    socket.ends(1011, "broken");
+  };
+  const session = await connect({ retry: { delays: [0, 0] }, onRetry });
+  assert.deepEqual(reasons.splice(0), [broken]);
+  Socket.all[1].ends(1006);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual(reasons.splice(0), [["closed", "the connection to the server was lost"]]);
+  assert.equal(session.connectionState, "connected");
+  session.disconnect();
+  // The last one is what connecting fails with.
+  Socket.onOffer = (socket) => socket.ends(1011, "broken");
+  assert.deepEqual(await failure(connect({ retry: { delays: [0] }, onRetry })), broken);
+  assert.deepEqual(reasons, [broken]);
+});
+
 test("a change whose image is still being read fails at once when the session is lost", async () => {
   const session = await connect();
   const { fetch } = globalThis;

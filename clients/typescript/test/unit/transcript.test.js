@@ -18,6 +18,7 @@ const TURN = turn(
   { type: "text-delta", delta: "I " },
   { type: "text-delta", delta: "run it" },
   { type: "tool-call", stepId: "s1", toolCallId: "c1", toolName: "run_shell", input: { command: "date" } },
+  { type: "tool-start", toolCallId: "c1", startedAt: 7 },
   { type: "tool-output", toolCallId: "c1", data: "Sun", stream: "stdout" },
   { type: "usage", stepId: "s1", usage: { inputTokens: 1, outputTokens: 2 } },
   { type: "step-complete", stepId: "s1" },
@@ -87,6 +88,20 @@ test("after a gap, what is live counts no more; what comes next does", () => {
   const next = turn("t2", { type: "user-message", text: "next" }).reduce(reduce, reduce(read, seal));
   assert.deepEqual(withHistory(next, { chunks: [], latestSeq: 2 }).live.entries, [
     { role: "user", chunk: { type: "text", text: "next" } },
+  ]);
+});
+
+test("a compaction that was not heard of is known by the last chunk that was read", () => {
+  const [one, two] = [stored(1, "one"), stored(2, "two")];
+  const before = TURN.reduce(reduce, withHistory(EMPTY_TRANSCRIPT, { chunks: [one, two], latestSeq: 2 }));
+  const anew = { ...EMPTY_TRANSCRIPT, live: before.live };
+  assert.deepEqual(withHistory(before, { chunks: [], latestSeq: 1 }), anew);
+  assert.deepEqual(withHistory(before, { chunks: [stored(2, "kept"), stored(3, "new")], latestSeq: 3 }), anew);
+  assert.deepEqual(withHistory(before, { chunks: [{ ...two, turnId: "t9" }], latestSeq: 2 }), anew);
+  assert.deepEqual(withHistory(before, { chunks: [two, stored(3, "new")], latestSeq: 3 }).chunks, [
+    one,
+    two,
+    stored(3, "new"),
   ]);
 });
 

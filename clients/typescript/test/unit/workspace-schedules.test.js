@@ -135,6 +135,14 @@ class Play {
     this.server.isThere = true;
   }
 
+  mute() {
+    this.server.isMute = true;
+  }
+
+  speak() {
+    this.server.isMute = false;
+  }
+
   forbid() {
     this.server.status = 401;
     this.cut();
@@ -166,6 +174,7 @@ class Play {
   /** All is well again, and stays so. */
   async heal() {
     this.server.isThere = true;
+    this.server.isMute = false;
     this.server.status = 200;
     this.workspace.retry();
     // As long as it takes for a connection to be found dead.
@@ -211,6 +220,8 @@ function action(dice) {
     [1, ["vanish"]],
     [1, ["away"]],
     [3, ["back"]],
+    [1, ["mute"]],
+    [3, ["speak"]],
     [1, ["forbid"]],
     [3, ["permit"]],
     [2, ["retry"]],
@@ -227,6 +238,8 @@ function schedule(seed) {
 
 async function play(actions, timers) {
   const play = new Play(timers);
+  // It hears first how the connection is.
+  await turn();
   for (const [name, given] of actions) {
     await play[name](given);
     play.check();

@@ -91,6 +91,7 @@ test("what every client is told is told, to those who listen", async () => {
   const frames = [
     { type: "conversation.open", conversationId: "tour" },
     { type: "conversation.statusChanged", conversationId: "tour", status: "active", workspaceId: "default" },
+    { type: "conversation.titleChanged", conversationId: "tour", title: "A tour" },
     { type: "conversation.compacted", conversationId: "tour", newConversationId: "a", messagesSummarized: 2, messagesKept: 1 },
     { type: "conversation.deleted", conversationId: "tour" },
   ];
@@ -291,7 +292,7 @@ test("a server that is given up is looked for when there is a network again", as
   workspace = createWorkspace({ ...server.options, reconnectFor: 0 });
   server.isThere = false;
   await connected();
-  assert.deepEqual([workspace.link.state, workspace.link.error?.code], ["waiting", undefined]);
+  assert.deepEqual([workspace.link.state, workspace.link.error.code], ["waiting", "unreachable"]);
   context.mock.timers.tick(150);
   await server.settle();
   assert.deepEqual([workspace.link.state, workspace.link.error.code], ["refused", "unreachable"]);
@@ -326,6 +327,56 @@ for (const [what, happens] of [
   });
 }
 
+/** How long a socket, and the server's word why there is none, are waited for. */
+const PATIENCE = 10_000;
+
+const why = ({ state, error }) => [state, error && `${error.code}: ${error.message}`];
+
+test("a socket that nobody answers is given up, and why is said until there is one", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const heard = [];
+  on("link", (link) => heard.push(why(link)));
+  server.isMute = true;
+  await server.settle();
+  context.mock.timers.tick(PATIENCE - 1);
+  assert.deepEqual([server.sockets.length, heard], [1, [["connecting", undefined]]]);
+  context.mock.timers.tick(1);
+  await server.settle();
+  const reason = "unreachable: the server does not answer";
+  assert.deepEqual(heard.splice(1), [["waiting", reason]]);
+  assert.deepEqual([server.sockets[0].readyState, server.requests.length], [3, 0], "it is not asked what it does not answer");
+  context.mock.timers.tick(150);
+  await server.settle();
+  assert.deepEqual(heard.splice(1), [["connecting", reason]]);
+  server.isMute = false;
+  workspace.retry();
+  await server.settle();
+  assert.deepEqual(workspace.link, { state: "open" });
+  server.socket.end();
+  assert.deepEqual(why(workspace.link), ["waiting", "unreachable: the connection to the server was lost"]);
+});
+
+test("why there is no socket is what the server answers to a request", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const next = async () => {
+    context.mock.timers.tick(1_000);
+    await server.settle();
+    return why(workspace.link);
+  };
+  server.isThere = false;
+  await connected();
+  assert.deepEqual(why(workspace.link), ["waiting", "unreachable: the server cannot be reached"]);
+  server.isThere = true;
+  server.status = 503;
+  assert.deepEqual(await next(), ["waiting", "unauthorized: no such key"], "whatever it calls it");
+  server.status = 200;
+  server.hasSockets = false;
+  const blocked = "refused: the server answers, but no WebSocket gets through";
+  assert.deepEqual(await next(), ["waiting", blocked]);
+  server.hasSockets = true;
+  assert.deepEqual(await next(), ["open", undefined]);
+});
+
 test("also a server that does not answer whether the key is good is tried again", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { fetch } = server.options;
@@ -339,16 +390,16 @@ test("also a server that does not answer whether the key is good is tried again"
   server.isThere = false;
   await connected();
   assert.deepEqual([asked, workspace.link.state], [1, "connecting"]);
-  context.mock.timers.tick(29_999);
+  context.mock.timers.tick(PATIENCE);
   await server.settle();
-  assert.equal(server.sockets.length, 1);
+  assert.deepEqual(why(workspace.link), ["waiting", "unreachable: the server does not answer"]);
   server.isThere = true;
-  context.mock.timers.tick(1);
+  context.mock.timers.tick(150);
   await server.settle();
   assert.deepEqual([server.sockets.length, workspace.link.state], [2, "open"]);
   answer();
   await server.settle();
-  assert.deepEqual(links, ["connecting", "open"], "an answer that comes too late is none");
+  assert.deepEqual(links, ["connecting", "waiting", "connecting", "open"], "an answer that comes too late is none");
 });
 
 test("without a network it is waited at once, whatever the socket says", async (context) => {

@@ -1,4 +1,4 @@
-//! `dispatch stop`, `dispatch close`, `dispatch warm`
+//! `dispatch stop`, `dispatch close`, `dispatch reopen`, `dispatch warm`
 
 use std::process::ExitCode;
 
@@ -19,6 +19,12 @@ pub(crate) async fn close(subject: Subject) -> Result<ExitCode, Failure> {
     let answer = client.close(&id).await?;
     let stopped = if answer.value.aborted_turn { "; its turn was stopped" } else { "" };
     report(&subject.connection, &answer, &format!("closed {}{stopped}", short(&id)))
+}
+
+pub(crate) async fn reopen(subject: Subject) -> Result<ExitCode, Failure> {
+    let (client, id) = subject.find().await?;
+    let answer = client.reopen(&id).await?;
+    report(&subject.connection, &answer, &format!("{} is {}", short(&id), answer.value.status.as_str()))
 }
 
 pub(crate) async fn warm(subject: Subject) -> Result<ExitCode, Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use meter::Credits;
-use wire::account::{ApiKey, CreateKeyRequest, CreditKeyRequest, KeyFunds};
+use wire::account::{ApiKey, CreateKeyRequest, CreditKeyRequest, KeyFunds, KeyResponse};
 
 use super::report;
 use crate::cli::Connection;
@@ -32,6 +32,11 @@ enum Action {
     Create(Create),
     /// List the keys
     List,
+    /// Show what a key has left and what it has spent
+    Show {
+        /// The key; default: the one that is used
+        id: Option<String>,
+    },
     /// Revoke a key: it begins nothing from then on
     Revoke {
         /// The key
@@ -81,6 +86,14 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
         Action::List => {
             let answer = client.keys().await?;
             report(connection, &answer, &listed(&answer.value.keys, now()))
+        }
+        Action::Show { id } => {
+            let id = match id {
+                Some(id) => Some(whole(&client, &id).await?),
+                None => None,
+            };
+            let answer = client.read_key(id.as_deref()).await?;
+            report(connection, &answer, &shown(&answer.value, now()))
         }
         Action::Revoke { id } => {
             let id = whole(&client, &id).await?;
@@ -136,6 +149,22 @@ fn listed(keys: &[ApiKey], now: Duration) -> String {
         [short(&key.id), clean(&key.balance), clean(&key.held), made, state, clean(&key.name)]
     };
     table(&columns, &keys.iter().map(row).collect::<Vec<_>>())
+}
+
+fn shown(KeyResponse { key, spent }: &KeyResponse, now: Duration) -> String {
+    let mut text = named(key);
+    match key.funds {
+        KeyFunds::Unlimited => text.push_str(": unlimited"),
+        KeyFunds::Prepaid => text.push_str(&format!(": {} credits", clean(&key.balance))),
+    }
+    if key.held != "0" {
+        text.push_str(&format!(", {} of them held", clean(&key.held)));
+    }
+    text.push_str(&format!("; {} spent", clean(spent)));
+    if let Some(at) = key.revoked_at {
+        text.push_str(&format!("; revoked {}", ago(now.saturating_sub(Duration::from_millis(at)))));
+    }
+    text
 }
 
 fn named(key: &ApiKey) -> String {
@@ -218,6 +247,22 @@ local              -1     0             unlimited
 key_01234567     12.5     0  2 min ago                     the shop
 key_11234567     12.5     0  2 min ago  revoked 2 min ago  old";
         assert_eq!(listed(&keys, Duration::from_secs(180)), expected);
+    }
+
+    #[test]
+    fn a_key_says_what_it_has_left() {
+        let said = |key: ApiKey| {
+            let spent = "87.5".to_owned();
+            shown(&KeyResponse { key, spent }, Duration::from_secs(180))
+        };
+        let shop = key("key_0123456789abcdef", "the shop");
+        assert_eq!(said(shop.clone()), "key_01234567 (the shop): 12.5 credits; 87.5 spent");
+        let busy = ApiKey { held: "0.02".to_owned(), revoked_at: Some(60_000), ..shop };
+        let expected =
+            "key_01234567 (the shop): 12.5 credits, 0.02 of them held; 87.5 spent; revoked 2 min ago";
+        assert_eq!(said(busy), expected);
+        let local = ApiKey { funds: KeyFunds::Unlimited, balance: "-87.5".to_owned(), ..key("local", "") };
+        assert_eq!(said(local), "local: unlimited; 87.5 spent");
     }
 
     #[test]

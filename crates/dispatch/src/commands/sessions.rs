@@ -31,6 +31,10 @@ enum Action {
         /// At most so many; default: 100
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
+
+        /// Only those that this key pays for
+        #[arg(long, value_name = "ID")]
+        key: Option<String>,
     },
     /// Show what a session cost, and each of its connections
     Show {
@@ -46,9 +50,13 @@ enum Action {
 
 pub(crate) async fn run(options: Options) -> Result<ExitCode, Failure> {
     let (client, connection) = (options.connection.client()?, &options.connection);
-    match options.action.unwrap_or(Action::List { limit: None }) {
-        Action::List { limit } => {
-            let answer = client.sessions(limit).await?;
+    match options.action.unwrap_or(Action::List { limit: None, key: None }) {
+        Action::List { limit, key } => {
+            let key = match key {
+                Some(key) => Some(keys::whole(&client, &key).await?),
+                None => None,
+            };
+            let answer = client.sessions(limit, key).await?;
             report(connection, &answer, &listed(&answer.value.sessions, now()))
         }
         Action::Show { id } => {
@@ -141,7 +149,7 @@ async fn whole(client: &Client, start: &str) -> Result<String, Failure> {
     if start.len() >= 32 {
         return Ok(start.to_owned());
     }
-    choose(start, client.sessions(Some(ALL)).await?.value.sessions)
+    choose(start, client.sessions(Some(ALL), None).await?.value.sessions)
 }
 
 fn choose(start: &str, sessions: Vec<SessionReceipt>) -> Result<String, Failure> {

@@ -112,6 +112,8 @@ impl Screen {
                 let failed = sentence(message, code.as_deref());
                 self.say(&format!("{failed}; retry {attempt} in {}", duration(*delay_ms)))
             }
+            // What it calls was shown with the call.
+            ExtensionEvent::ToolStart { .. } => Ok(()),
         }
     }
 
@@ -457,6 +459,7 @@ mod tests {
                 text: "go".to_owned(),
                 client_message_id: None,
                 client_message_ids: None,
+                images: None,
             },
             AgentEvent::TurnStart { conversation_id: c.clone(), turn_id: t.clone() },
             AgentEvent::ReasoningDelta {

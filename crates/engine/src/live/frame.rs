@@ -85,6 +85,8 @@ pub(super) enum Kind {
     StepComplete,
     /// The extension `provider-retry`, with the number of the retry: what follows belongs to that.
     Retry { attempt: u32 },
+    /// The extension `tool-start`, which late joiners get as well.
+    ToolStart,
 }
 
 impl Kind {
@@ -110,7 +112,7 @@ impl Kind {
     pub(super) fn is_extension(self) -> bool {
         match self {
             Self::First | Self::Later | Self::StepComplete => false,
-            Self::Retry { .. } => true,
+            Self::Retry { .. } | Self::ToolStart => true,
         }
     }
 }
@@ -142,6 +144,7 @@ impl From<&ExtensionEvent> for Recorded {
     fn from(event: &ExtensionEvent) -> Self {
         let kind = match event {
             ExtensionEvent::ProviderRetry { attempt, .. } => Kind::Retry { attempt: *attempt },
+            ExtensionEvent::ToolStart { .. } => Kind::ToolStart,
         };
         Self { frame: encode(event), kind, text: None }
     }
@@ -176,7 +179,7 @@ pub(super) fn put_cursor(out: &mut BytesMut, number: Number, kind: Kind) {
     let Number { event_seq, attempt } = number;
     // Writing to memory does not fail.
     let _ = match kind {
-        Kind::First | Kind::Later | Kind::StepComplete => {
+        Kind::First | Kind::Later | Kind::StepComplete | Kind::ToolStart => {
             write!(out, r#","eventSeq":{event_seq},"attempt":{attempt}"#)
         }
         Kind::Retry { .. } => write!(out, r#","eventSeq":{event_seq}"#),

@@ -96,8 +96,14 @@ pub(super) struct Wants {
 impl Wants {
     /// Whether it is one of that kind and number, with so many events before it.
     pub(super) fn event(&self, kind: Kind, number: Number, from: u64) -> bool {
-        // An extension is for those who asked for it and were there when it happened.
-        let known = if kind.is_extension() { from < self.live_from } else { number.event_seq <= self.after };
+        let (replayed, counted) = (from < self.live_from, number.event_seq <= self.after);
+        let known = match kind {
+            Kind::First | Kind::Later | Kind::StepComplete => counted,
+            // A retry is for those who were there when it happened.
+            Kind::Retry { .. } => replayed,
+            // It has the number of the event before it: who has that has it too, or was there when it came.
+            Kind::ToolStart => replayed && counted,
+        };
         !known && self.audience.hears(kind)
     }
 }

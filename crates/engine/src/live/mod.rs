@@ -59,7 +59,7 @@ pub enum Audience {
     /// The fourteen types of the contract.
     #[default]
     Contract,
-    /// Those, and extensions that happen while one watches.
+    /// Those, and extensions: of retries those that happen while one watches.
     Extensions,
 }
 
@@ -68,7 +68,7 @@ impl Audience {
         match kind {
             Kind::First => true,
             Kind::Later | Kind::StepComplete => self != Self::FirstContract,
-            Kind::Retry { .. } => self == Self::Extensions,
+            Kind::Retry { .. } | Kind::ToolStart => self == Self::Extensions,
         }
     }
 }

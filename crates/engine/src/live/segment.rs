@@ -38,7 +38,7 @@ impl Count {
         self.index += 1;
         self.event_seq += u64::from(!kind.is_extension());
         match kind {
-            Kind::First | Kind::Later => {}
+            Kind::First | Kind::Later | Kind::ToolStart => {}
             Kind::StepComplete => self.attempt = 1,
             Kind::Retry { attempt } => self.attempt = attempt.saturating_add(1),
         }
@@ -127,6 +127,7 @@ const FIRST: usize = 1;
 const LATER: usize = 2;
 const STEP_COMPLETE: usize = 3;
 const RETRY: usize = 4;
+const TOOL_START: usize = 5;
 const TAG_BITS: u32 = 3;
 
 impl Run<'_> {
@@ -176,6 +177,7 @@ pub(super) fn put_whole(out: &mut Vec<u8>, frame: &[u8], kind: Kind) {
             start(RETRY);
             put_number(out, attempt as usize);
         }
+        Kind::ToolStart => start(TOOL_START),
     }
     out.extend_from_slice(frame);
 }
@@ -213,6 +215,7 @@ pub(super) fn record(bytes: &[u8], mut offset: usize) -> Option<(Record<'_>, usi
             let attempt = u32::try_from(number(bytes, offset)?).ok()?;
             whole(Kind::Retry { attempt }, offset)?
         }
+        TOOL_START => whole(Kind::ToolStart, offset)?,
         _ => return None,
     };
     Some((record, *offset))

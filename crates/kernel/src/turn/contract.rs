@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use wire::extension::ExtensionEvent;
+use wire::extension::{ExtensionEvent, MessageImage};
 use wire::{AgentEvent, ConversationId, ErrorCode, QueuedMessage, ReasoningEffort, TurnId};
 
 use super::RetryPolicy;
@@ -22,6 +22,8 @@ pub struct Start {
     pub turn_id: TurnId,
     /// The prompt's text, for watchers; it is in the log already.
     pub text: String,
+    /// The prompt's images, for watchers.
+    pub images: Vec<MessageImage>,
     /// The prompt as the provider gets it: the text, and what else belongs to it.
     pub prompt: Arc<Message>,
     /// Of each message that the prompt consists of, the client's own id, if it gave one.

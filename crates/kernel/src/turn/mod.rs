@@ -128,6 +128,7 @@ impl Turn {
             text: turn.start.text.clone(),
             client_message_id,
             client_message_ids,
+            images: Some(turn.start.images.clone()).filter(|images| !images.is_empty()),
         });
         let (conversation_id, turn_id) = turn.ids();
         turn.emit(AgentEvent::TurnStart { conversation_id, turn_id });

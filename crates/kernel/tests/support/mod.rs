@@ -24,6 +24,7 @@ pub fn start() -> Start {
         conversation_id: ConversationId::new("c"),
         turn_id: TurnId::new("t"),
         text: "hello".to_owned(),
+        images: Vec::new(),
         prompt: Arc::new(Message::user("hello")),
         client_message_ids: vec![None],
         history: Vec::new(),

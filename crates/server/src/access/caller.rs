@@ -54,6 +54,15 @@ impl Caller {
         }
     }
 
+    /// Whose figures are meant, none being everybody's: any for the operator, for everybody else their own alone.
+    pub(crate) fn about(&self, asked: Option<KeyId>) -> Result<Option<KeyId>, Refusal> {
+        match self {
+            Self::Operator => Ok(asked),
+            Self::Key(own) if asked.as_ref().is_none_or(|asked| asked == own) => Ok(Some(own.clone())),
+            Self::Key(_) => self.require_operator().map(|()| asked),
+        }
+    }
+
     /// Refuses everybody else.
     pub(crate) fn require_operator(&self) -> Result<(), Refusal> {
         match self {

@@ -198,6 +198,18 @@ fn from_server() -> Vec<Notes> {
             "Beyond the contract: sent to sockets that asked for extensions.",
             json!({ "type": "conversation.deleted", "conversationId": "tour", "workspaceId": "default" }),
         ),
+        notes(
+            "conversation.titleChanged",
+            &[],
+            "Beyond the contract: sent to sockets that asked for extensions when somebody sets a title. The first message of \
+             a conversation, which gives it one as well, shows as `conversation.statusChanged`.",
+            json!({
+                "type": "conversation.titleChanged",
+                "conversationId": "tour",
+                "title": "A tour",
+                "workspaceId": "default",
+            }),
+        ),
     ]
 }
 

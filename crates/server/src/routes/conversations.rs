@@ -95,9 +95,17 @@ pub(super) fn group() -> Group {
                 .says(
                     "Close a conversation",
                     "Stops its turn and empties its queue; it is hidden from tab bars, not deleted. The next message brings \
-                     it back.",
+                     it back, and so does `reopen`.",
                 )
                 .answers::<StopResponse>("Whether a turn was running.")
+                .fails(log),
+            post("/conversations/{id}/reopen", reopen, "reopen")
+                .says(
+                    "Reopen a conversation",
+                    "Takes a close back: it is idle again. What was queued is gone. Reopening one that is not closed changes \
+                     nothing.",
+                )
+                .answers::<ConversationStatusResponse>("Where it stands.")
                 .fails(log),
             post("/conversations/{id}/open", open, "open")
                 .says(
@@ -237,6 +245,11 @@ async fn stop(State(app): State<App>, Id(id): Id) -> Result<Json<StopResponse>, 
 async fn close(State(app): State<App>, Id(id): Id) -> Result<Json<StopResponse>, Refusal> {
     let aborted_turn = app.engine.close(&id).await?;
     Ok(Json(StopResponse { conversation_id: id, aborted_turn }))
+}
+
+async fn reopen(State(app): State<App>, Id(id): Id) -> Result<Json<ConversationStatusResponse>, Refusal> {
+    app.engine.reopen(&id).await?;
+    status(State(app), Id(id)).await
 }
 
 async fn open(State(app): State<App>, Id(id): Id) -> Result<Json<OpenConversationResponse>, Refusal> {

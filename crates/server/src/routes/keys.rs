@@ -1,16 +1,16 @@
-//! Keys of the ledger, for the operator alone: `/v1/keys`.
+//! Keys of the ledger, for the operator, and each for itself: `/v1/keys`.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
-use meter::{Credits, DepositId, Funds, Key, KeyId, Kind};
+use meter::{Credits, Day, DepositId, Funds, Key, KeyId, Kind};
 use serde_json::json;
 use store::{Deposit, Error, NewKey};
 use wire::ErrorCode;
 use wire::account::{
-    ApiKey, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, KeyFunds, KeyListResponse,
+    ApiKey, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, KeyFunds, KeyListResponse, KeyResponse,
 };
 
 use super::usage;
@@ -20,6 +20,9 @@ use crate::extract::Named;
 use crate::input::{self, Fields};
 use crate::openapi::{Group, delete, get, post};
 use crate::{App, secret};
+
+/// In the place of an id: the key that asks.
+const SELF: &str = "self";
 
 /// The longest name, note or id of a deposit, in bytes.
 const TEXT_BYTES: usize = 256;
@@ -34,6 +37,15 @@ pub(super) fn group() -> Group {
             get("/v1/keys", list, "listKeys")
                 .says("List the keys", "In the order in which they were made, revoked ones too. For the operator.")
                 .answers::<KeyListResponse>("The keys, without their secrets.")
+                .fails(operator),
+            get("/v1/keys/{key}", read, "key")
+                .says(
+                    "Read a key",
+                    "By its id, or as `self` the one that asks. What is left is its balance less what is held. The operator \
+                     sees all keys, a key itself.",
+                )
+                .answers::<KeyResponse>("The key, and what was ever charged to it.")
+                .fails(&[ErrorCode::NotFound])
                 .fails(operator),
             post("/v1/keys", create, "createKey")
                 .says(
@@ -76,6 +88,24 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Json<KeyListResp
     caller.require_operator()?;
     let keys = app.engine.store().keys().await?;
     Ok(Json(KeyListResponse { keys: keys.into_iter().map(shown).collect() }))
+}
+
+async fn read(
+    State(app): State<App>,
+    caller: Caller,
+    Named(id): Named,
+) -> Result<Json<KeyResponse>, Refusal> {
+    let asked = if id == SELF { caller.key() } else { KeyId::new(id) };
+    // Whoever is not allowed to know of a key is not told whether there is one.
+    caller.about(Some(asked.clone()))?;
+    let store = app.engine.store();
+    let key = store.key(&asked).await?.ok_or_else(no_such_key)?;
+    let ever = Day::from_number(0)..=Day::from_number(u32::MAX);
+    let used = store.usage(ever, Some(asked)).await?;
+    let spent = Credits::checked_sum(used.into_iter().map(|day| day.credits));
+    let spent =
+        spent.ok_or_else(|| Refusal::of(ErrorCode::Internal, "the sum is beyond what can be counted"))?;
+    Ok(Json(KeyResponse { key: shown(key), spent: spent.to_string() }))
 }
 
 async fn create(State(app): State<App>, caller: Caller, body: Body) -> Result<Response, Refusal> {

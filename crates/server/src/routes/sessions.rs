@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use meter::Receipt;
+use meter::{KeyId, Receipt};
 use serde::Deserialize;
 use wire::ErrorCode;
 use wire::account::{ConnectionReceipt, SessionListResponse, SessionReceipt};
@@ -24,8 +24,9 @@ pub(super) fn operations() -> [Operation; 3] {
         get("/v1/sessions", list, "listSessions")
             .says("List sessions", "The newest first. The operator sees all, a key its own.")
             .query("limit", Kind::Integer(1), "At most so many: 100 if nothing is said, and never more than 1000.")
+            .query("key", Kind::Text, "Only those that this key pays for, by its id.")
             .answers::<SessionListResponse>("Their receipts.")
-            .fails(&[ErrorCode::InvalidRequest, ErrorCode::StoreFailed]),
+            .fails(&[ErrorCode::InvalidRequest, ErrorCode::OperatorOnly, ErrorCode::StoreFailed]),
         get("/v1/sessions/{session}", read, "session")
             .says(
                 "Read what a session cost",
@@ -50,6 +51,7 @@ pub(super) fn operations() -> [Operation; 3] {
 #[derive(Deserialize)]
 struct SessionsQuery {
     limit: Option<String>,
+    key: Option<String>,
 }
 
 async fn list(
@@ -58,11 +60,8 @@ async fn list(
     Query(query): Query<SessionsQuery>,
 ) -> Result<Json<SessionListResponse>, Refusal> {
     let limit = input::integer(query.limit.as_deref(), "limit", 1)?.unwrap_or(SOME).min(MOST);
-    let key = match caller {
-        Caller::Operator => None,
-        Caller::Key(key) => Some(key),
-    };
-    let sessions = app.engine.store().sessions(key, limit).await?;
+    let asked = query.key.filter(|key| !key.is_empty()).map(KeyId::new);
+    let sessions = app.engine.store().sessions(caller.about(asked)?, limit).await?;
     Ok(Json(SessionListResponse { sessions: sessions.into_iter().map(shown).collect() }))
 }
 

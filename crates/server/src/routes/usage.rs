@@ -50,16 +50,7 @@ async fn usage(
         return Err(Refusal::invalid("`from` must not be after `to`"));
     }
     let asked = query.key.filter(|key| !key.is_empty()).map(KeyId::new);
-    let key = match (&caller, asked) {
-        (Caller::Operator, asked) => asked,
-        (Caller::Key(own), asked) => {
-            if asked.is_some_and(|asked| asked != *own) {
-                caller.require_operator()?;
-            }
-            Some(own.clone())
-        }
-    };
-    let usage = app.engine.store().usage(from..=to, key).await?;
+    let usage = app.engine.store().usage(from..=to, caller.about(asked)?).await?;
     let usage = usage.into_iter().map(shown).collect();
     Ok(Json(UsageResponse { from: from.to_string(), to: to.to_string(), usage }))
 }

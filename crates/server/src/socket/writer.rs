@@ -146,7 +146,11 @@ impl Writer {
             Notice::Deleted { conversation_id } if self.kind == Kind::Extended => {
                 self.broadcast(&ExtensionServerMessage::ConversationDeleted { conversation_id }).await
             }
-            Notice::Deleted { .. } => Some(()),
+            Notice::Titled { conversation_id, title } if self.kind == Kind::Extended => {
+                let message = ExtensionServerMessage::ConversationTitleChanged { conversation_id, title };
+                self.broadcast(&message).await
+            }
+            Notice::Deleted { .. } | Notice::Titled { .. } => Some(()),
         }
     }
 

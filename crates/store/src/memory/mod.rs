@@ -146,6 +146,13 @@ impl Store for Memory {
         })
     }
 
+    fn reopen(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<bool, Error>> {
+        self.write(|state| {
+            let Some(stored) = state.find(conversation) else { return Ok(false) };
+            Ok(std::mem::take(&mut stored.closed))
+        })
+    }
+
     fn set(
         &self,
         conversation: &ConversationId,

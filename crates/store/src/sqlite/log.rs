@@ -276,6 +276,14 @@ impl Log {
         Ok(true)
     }
 
+    pub(super) fn reopen(&mut self, id: &ConversationId) -> Result<bool, Fault> {
+        let reopened = self
+            .conn
+            .prepare_cached("UPDATE conversations SET closed = 0 WHERE id = ? AND closed = 1")?
+            .execute([id.as_str()])?;
+        Ok(reopened > 0)
+    }
+
     pub(super) fn set(&mut self, id: &ConversationId, at: u64, setting: &Setting) -> Result<(), Fault> {
         let conversation = self.create(id, at)?;
         let (sql, value) = match setting {

@@ -64,6 +64,11 @@ impl Store for Sqlite {
         self.write(Durability::Disk, move |log| log.close(&id))
     }
 
+    fn reopen(&self, conversation: &ConversationId) -> BoxFuture<'_, Result<bool, Error>> {
+        let id = conversation.clone();
+        self.write(Durability::Disk, move |log| log.reopen(&id))
+    }
+
     fn set(
         &self,
         conversation: &ConversationId,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wire::account::{
     ApiKey, ClientTokenConstraints, ClientTokenPermissions, ClientTokenRequest, ClientTokenResponse,
     ConnectionReceipt, CreateKeyRequest, CreateKeyResponse, CreditKeyRequest, InvalidField,
-    InvalidFieldsBody, KeyFunds, KeyListResponse, RealtimeConstraints, RealtimeMetricsResponse,
+    InvalidFieldsBody, KeyFunds, KeyListResponse, KeyResponse, RealtimeConstraints, RealtimeMetricsResponse,
     RealtimeModel, RealtimeModelsResponse, SessionListResponse, SessionReceipt, UsageResponse, UsageRow,
 };
 
@@ -99,6 +99,8 @@ fn keys() -> Vec<Sample> {
     });
     let mut revoked = key.clone();
     revoked["revokedAt"] = json!(2);
+    let mut read = key.clone();
+    read["spent"] = json!("0.5");
     let row = json!({
         "day": "2026-06-22",
         "key": "key_1",
@@ -115,6 +117,7 @@ fn keys() -> Vec<Sample> {
         Sample::new("KeyFunds", KeyFunds::Unlimited, json!("unlimited")),
         sample::<ApiKey>("ApiKey", key.clone()),
         sample::<ApiKey>("ApiKey", revoked.clone()),
+        sample::<KeyResponse>("KeyResponse", read),
         sample::<KeyListResponse>("KeyListResponse", json!({ "keys": [key, revoked] })),
         Sample::new("CreateKeyRequest", CreateKeyRequest::default(), json!({})),
         sample::<CreateKeyRequest>(

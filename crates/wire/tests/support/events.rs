@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use wire::extension::ExtensionEvent;
 use wire::{AgentEvent, OutputStream, Usage};
 
-use super::{Sample, conversation, step, turn};
+use super::{Sample, conversation, image, step, turn};
 
 /// Every event of the contract, with and without its optional fields.
 pub fn full() -> Vec<Sample> {
@@ -33,6 +33,7 @@ fn beginning() -> Vec<Sample> {
                 text: "hi".into(),
                 client_message_id: None,
                 client_message_ids: None,
+                images: None,
             },
             json!({ "type": "user-message", "conversationId": "c1", "turnId": "t1", "text": "hi" }),
         ),
@@ -43,6 +44,7 @@ fn beginning() -> Vec<Sample> {
                 text: "hi\n\nthere".into(),
                 client_message_id: Some("m0".into()),
                 client_message_ids: Some(vec!["m1".into(), "m2".into()]),
+                images: Some(vec![image()]),
             },
             json!({
                 "type": "user-message",
@@ -51,6 +53,7 @@ fn beginning() -> Vec<Sample> {
                 "text": "hi\n\nthere",
                 "clientMessageId": "m0",
                 "clientMessageIds": ["m1", "m2"],
+                "images": [{ "url": "/images/c1/i.png", "mimeType": "image/png" }],
             }),
         ),
         event(
@@ -322,6 +325,22 @@ pub fn extensions() -> Vec<Sample> {
                 "delayMs": 500,
                 "message": "overloaded",
                 "code": "529",
+            }),
+        ),
+        Sample::new(
+            "ExtensionEvent",
+            ExtensionEvent::ToolStart {
+                conversation_id: conversation(),
+                turn_id: turn(),
+                tool_call_id: "k1".into(),
+                started_at: 1_700_000_000_000,
+            },
+            json!({
+                "type": "tool-start",
+                "conversationId": "c1",
+                "turnId": "t1",
+                "toolCallId": "k1",
+                "startedAt": 1_700_000_000_000_u64,
             }),
         ),
     ]

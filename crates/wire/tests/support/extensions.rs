@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use wire::extension::{
     CacheWarmingTimer, CancelQueuedResponse, ChatExtras, ConversationModelResponse,
     ConversationStatusResponse, DeleteConversationResponse, EventExtras, ExtensionClientMessage,
-    ExtensionServerMessage, ImageInput, McpServerInfo, McpServerState, McpStatusResponse, ModelExtras,
-    QueueExtras, QueueStateResponse, QueuedMessageExtras, SetConversationModelRequest, StoredChunkExtras,
-    SystemPromptTemplate, SystemPromptVariable, SystemPromptVariablesResponse, Todo, TodoPayload, TodoStatus,
-    TurnMetricsExtras, WatchExtras, WhenActive, WorkspaceExtras,
+    ExtensionServerMessage, ImageInput, McpServerInfo, McpServerState, McpStatusResponse, MessageImage,
+    ModelExtras, QueueExtras, QueueStateResponse, QueuedMessageExtras, SetConversationModelRequest,
+    StoredChunkExtras, SystemPromptTemplate, SystemPromptVariable, SystemPromptVariablesResponse, Todo,
+    TodoPayload, TodoStatus, TurnMetricsExtras, WatchExtras, WhenActive, WorkspaceExtras,
 };
 use wire::transport::{SetCompactPercentRequest, SetCwdRequest, SetReasoningEffortRequest, SetTitleRequest};
 use wire::{Chunk, QueuedMessage, TurnId};
 
-use super::Sample;
+use super::{Sample, image};
 
 pub fn all() -> Vec<Sample> {
     let mut samples = extras();
@@ -56,13 +56,20 @@ fn extras() -> Vec<Sample> {
                 attempt: Some(2),
                 client_message_id: Some("m1".into()),
                 client_message_ids: Some(vec!["m1".into(), "m2".into()]),
+                images: Some(vec![image()]),
             },
             json!({
                 "eventSeq": 7,
                 "attempt": 2,
                 "clientMessageId": "m1",
                 "clientMessageIds": ["m1", "m2"],
+                "images": [{ "url": "/images/c1/i.png", "mimeType": "image/png" }],
             }),
+        ),
+        Sample::new(
+            "MessageImage",
+            MessageImage { url: "https://example.org/cat".into(), mime_type: None },
+            json!({ "url": "https://example.org/cat" }),
         ),
         Sample::new("StoredChunkExtras", StoredChunkExtras::default(), json!({})),
         Sample::new(
@@ -287,6 +294,10 @@ pub fn frames() -> Vec<Sample> {
         sample::<ExtensionServerMessage>(
             "ExtensionServerMessage",
             json!({ "type": "conversation.deleted", "conversationId": "c1" }),
+        ),
+        sample::<ExtensionServerMessage>(
+            "ExtensionServerMessage",
+            json!({ "type": "conversation.titleChanged", "conversationId": "c1", "title": "A tour" }),
         ),
     ]
 }

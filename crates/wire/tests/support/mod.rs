@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use wire::extension::MessageImage;
 use wire::{ConversationId, StepId, TurnId};
 
 pub use events::{extensions, full as events};
@@ -83,6 +84,10 @@ pub fn conversation() -> ConversationId {
 
 pub fn turn() -> TurnId {
     TurnId::new("t1")
+}
+
+pub fn image() -> MessageImage {
+    MessageImage { url: "/images/c1/i.png".into(), mime_type: Some("image/png".into()) }
 }
 
 pub fn step() -> StepId {
