@@ -16,10 +16,14 @@ export interface ConversationView {
   readonly isEmpty: boolean;
   /** The turn in flight. */
   readonly activeTurn: string | undefined;
-  /** Sealed turns, oldest first. */
+  /** Of sealed turns, oldest first; last that of the newest one, as far as it was heard. */
   readonly metrics: readonly (TurnMetrics & TurnMetricsExtras)[];
   /** Where its history from before the last compaction is. */
   readonly archive: string | undefined;
+  /** When that compaction was, by the clock of the server: milliseconds since the Unix epoch. */
+  readonly compactedAt: number | undefined;
+  /** It was closed: the next message opens it again. */
+  readonly isClosed: boolean;
   readonly title: string;
   readonly model: string | null;
   readonly effort: ReasoningEffort | null;

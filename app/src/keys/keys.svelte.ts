@@ -15,6 +15,8 @@ export class KeysModel {
   #state = $state<KeysState>("reading");
   #keys = $state.raw<readonly ApiKey[]>([]);
   #error = $state.raw<unknown>();
+  /** Counts readings and changes: what was asked for before one of them is not looked at after it. */
+  #change = 0;
 
   constructor(workspace: Workspace) {
     this.#workspace = workspace;
@@ -35,11 +37,16 @@ export class KeysModel {
   }
 
   async read(): Promise<void> {
+    this.#change += 1;
+    const change = this.#change;
     try {
-      this.#keys = await this.#workspace.keys.list();
+      const keys = await this.#workspace.keys.list();
+      if (change !== this.#change) return;
+      this.#keys = keys;
       this.#state = "ready";
       this.#error = undefined;
     } catch (error) {
+      if (change !== this.#change) return;
       const isClosed = error instanceof DispatchError && error.code === "operator-only";
       this.#state = isClosed ? "closed" : this.#keys.length > 0 ? "ready" : "failed";
       this.#error = isClosed ? undefined : error;
@@ -48,12 +55,14 @@ export class KeysModel {
 
   async create(request: CreateKeyRequest): Promise<CreateKeyResponse> {
     const made = await this.#workspace.keys.create(request);
+    this.#change += 1;
     this.#keys = [...this.#keys, made.key];
     return made;
   }
 
   async credit(id: string, request: CreditKeyRequest): Promise<ApiKey> {
     const key = await this.#workspace.keys.credit(id, request);
+    this.#change += 1;
     this.#keys = this.#keys.map((old) => (old.id === id ? key : old));
     return key;
   }

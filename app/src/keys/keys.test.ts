@@ -14,7 +14,7 @@ function fake() {
     if (failure) throw failure;
     return value();
   };
-  const keys: Workspace["keys"] = {
+  const keys: Omit<Workspace["keys"], "self"> = {
     list: () => answer(() => state.keys),
     create: ({ name = "" } = {}) => answer(() => ({ key: key(name), secret: "dsp_x" })),
     credit: (id, { credits }) => answer(() => key(id, credits)),
@@ -53,6 +53,24 @@ describe("keys", () => {
     state.failure = failure;
     await model.read();
     expect([model.state, model.error, model.keys.length]).toEqual(["ready", failure, 2]);
+  });
+
+  it("are as they were changed last, whatever was asked for before and is answered later", async () => {
+    const answers: ((keys: readonly ApiKey[]) => void)[] = [];
+    const list = () => new Promise((resolve) => answers.push(resolve));
+    const credit = async (id: string, { credits }: { credits: string }) => key(id, credits);
+    const model = new KeysModel({ keys: { list, credit } } as unknown as Workspace);
+    const readings = [model.read(), model.read()];
+    answers[1]!([key("a", "1")]);
+    await readings[1];
+    answers[0]!([key("old")]);
+    await readings[0];
+    expect(model.keys).toEqual([key("a", "1")]);
+    readings.push(model.read());
+    await model.credit("a", { credits: "9" });
+    answers[2]!([key("a", "1")]);
+    await readings[2];
+    expect(model.keys).toEqual([key("a", "9")]);
   });
 
   it("are as they were when a change fails", async () => {

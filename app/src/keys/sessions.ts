@@ -1,15 +1,6 @@
-// Which sessions of a list are shown for a key, and how.
+// How sessions are shown for a key.
 
 import type { SessionReceipt } from "@dispatch/client";
-
-/** How many sessions are asked for: of all keys, since the server knows no other list. */
-export const MOST_READ = 1000;
-const MOST_SHOWN = 10;
-
-/** Those that a key paid for, the newest first; not more than can be read. */
-export function lastOf(sessions: readonly SessionReceipt[], key: string): readonly SessionReceipt[] {
-  return sessions.filter((session) => session.key === key).slice(0, MOST_SHOWN);
-}
 
 /** The models of its connections, each once. */
 export function modelsOf({ connections }: SessionReceipt): string {

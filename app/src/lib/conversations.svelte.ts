@@ -2,19 +2,17 @@
 
 import type { ConversationMeta } from "@dispatch/client";
 import type { LinkState, Workspace, WorkspaceEvents } from "@dispatch/client/workspace";
+import { clock } from "./clock.svelte";
 import { explain } from "./errors";
 import { server } from "./server.svelte";
 
 /** What the list needs of a workspace. */
 export type Source = Pick<Workspace, "on"> & {
-  readonly conversations: Pick<Workspace["conversations"], "list" | "setTitle" | "close" | "delete">;
+  readonly conversations: Pick<Workspace["conversations"], "list" | "setTitle" | "close" | "reopen" | "delete">;
 };
 
 /** Changes close to one another are read together: milliseconds. */
 const TOGETHER = 150;
-
-/** A list that was not read for so long is read again when somebody comes back to it: milliseconds. */
-const OLD = 60_000;
 
 /** More changed conversations than these are read with the whole list. */
 const ONE_BY_ONE = 4;
@@ -34,7 +32,6 @@ export class ConversationList {
   readonly #reading = new Set<Change[]>();
   readonly #changed = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #readAt = -Infinity;
   readonly #listeners = new Set<(gone: string) => void>();
 
   /** Whether it is being read for the first time, was read, or could not be. Reactive, as all of it. */
@@ -75,6 +72,7 @@ export class ConversationList {
         wasOpen = state === "open";
       }),
       source.on("conversation.statusChanged", (event) => this.#statusChanged(event)),
+      source.on("conversation.titleChanged", (event) => this.#titleChanged(event)),
       source.on("conversation.compacted", ({ conversationId, newConversationId }) =>
         this.#readSoon(conversationId, newConversationId),
       ),
@@ -97,10 +95,14 @@ export class ConversationList {
     if (!source) return;
     const meanwhile: Change[] = [];
     this.#reading.add(meanwhile);
-    this.#readAt = performance.now();
     try {
       const list = await source.conversations.list();
       if (!this.#reading.has(meanwhile)) return;
+      // What was asked for before and comes later is older.
+      for (const older of this.#reading) {
+        if (older === meanwhile) break;
+        this.#reading.delete(older);
+      }
       const known = new Map(list.map((meta) => [meta.id, meta]));
       for (const change of meanwhile) change(known);
       const before = this.#known;
@@ -116,11 +118,6 @@ export class ConversationList {
     } finally {
       this.#reading.delete(meanwhile);
     }
-  }
-
-  /** Somebody looks at it again. That another device has changed a title is told by nobody. */
-  lookAgain(): void {
-    if (performance.now() - this.#readAt > OLD) void this.read();
   }
 
   /** Reads it again after it could not be read. */
@@ -140,6 +137,12 @@ export class ConversationList {
     this.#patch(id, { status: "closed" });
   }
 
+  /** Opens one again that was closed. */
+  async reopen(id: string): Promise<void> {
+    const { status } = await this.#asked().conversations.reopen(id);
+    this.#patch(id, { status });
+  }
+
   /** Deletes it for good; with `force` also while something runs in it. */
   async remove(id: string, { force = false }: { readonly force?: boolean } = {}): Promise<void> {
     await this.#asked().conversations.delete(id, { force });
@@ -157,9 +160,16 @@ export class ConversationList {
   }
 
   #statusChanged({ conversationId: id, status }: WorkspaceEvents["conversation.statusChanged"]): void {
-    this.#patch(id, { status, ...(status === "active" && { lastActivityAt: Date.now() }) });
-    // Its title and its times are not told.
+    // On top, whatever the clock of this device says.
+    const lastActivityAt = Math.max(clock.now(), (this.#all[0]?.lastActivityAt ?? 0) + 1);
+    this.#patch(id, { status, ...(status === "active" && { lastActivityAt }) });
+    // Its times, and the title that its first message gives it, are not told.
     this.#readSoon(id);
+  }
+
+  #titleChanged({ conversationId: id, title }: WorkspaceEvents["conversation.titleChanged"]): void {
+    if (this.#known.has(id)) this.#patch(id, { title });
+    else this.#readSoon(id);
   }
 
   #deleted(id: string): void {

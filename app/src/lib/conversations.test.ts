@@ -41,6 +41,10 @@ class FakeServer {
         this.calls.push(["close", conversationId]);
         return { conversationId, abortedTurn: false };
       },
+      reopen: async (conversationId) => {
+        this.calls.push(["reopen", conversationId]);
+        return { conversationId, isActive: false, status: "idle" };
+      },
       delete: async (conversationId, { force = false } = {}) => {
         if (this.failure) throw this.failure;
         this.calls.push(["delete", conversationId, force]);
@@ -62,10 +66,15 @@ class FakeServer {
     this.#held ??= [];
   }
 
-  async answer(): Promise<void> {
+  /** From now on answers come at once. Those that wait come when the returned function is called. */
+  answering(): () => void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const resolve of held) resolve();
+    return () => held.forEach((resolve) => resolve());
+  }
+
+  async answer(): Promise<void> {
+    this.answering()();
     await vi.advanceTimersByTimeAsync(0);
   }
 }
@@ -149,7 +158,7 @@ test("a connection that is back reads everything, and says what is gone", async 
   const gone: string[] = [];
   list.onGone((id) => gone.push(id));
   server.tell("link", { state: "open" });
-  server.tell("link", { state: "waiting", until: 0, attempt: 1 });
+  server.tell("link", { state: "waiting", until: 0, attempt: 1, error: new DispatchError("unreachable", "it is gone") });
   server.conversations = [meta("d", 30), meta("a", 3)];
   server.tell("link", { state: "connecting" });
   server.tell("link", { state: "open" });
@@ -176,11 +185,13 @@ test("what could not be deleted stays", async () => {
   expect(ids(list)).toEqual(["a", "b", "c"]);
 });
 
-test("titles and closing show at once", async () => {
+test("titles, closing and opening again show at once", async () => {
   const { list } = await followed();
   await list.rename("a", " Mine ");
   await list.close("b");
   expect([list.get("a")?.title, list.get("b")?.status]).toEqual(["Mine", "closed"]);
+  await list.reopen("b");
+  expect(list.get("b")?.status).toBe("idle");
 });
 
 test("knows archives by those that were compacted", async () => {
@@ -209,16 +220,44 @@ test("a list that could not be read says so, and can be tried again", async () =
   expect([list.state, list.error, ids(list)]).toEqual(["ready", undefined, ["a", "b", "c"]]);
 });
 
-test("who comes back after a while sees titles that were changed elsewhere", async () => {
+test("a title that is changed elsewhere shows at once, also one of a conversation that is new here", async () => {
   const { server, list } = await followed();
-  server.conversations[0] = meta("a", 3, { title: "Changed elsewhere" });
-  list.lookAgain();
+  server.calls.length = 0;
+  const changed = (conversationId: string) =>
+    server.tell("conversation.titleChanged", {
+      type: "conversation.titleChanged",
+      conversationId,
+      title: "Changed elsewhere",
+    });
+  changed("a");
+  expect([list.get("a")?.title, server.calls]).toEqual(["Changed elsewhere", []]);
+  server.conversations.push(meta("new", 20, { title: "Changed elsewhere" }));
+  changed("new");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([list.get("new")?.title, server.calls]).toEqual(["Changed elsewhere", [["list", "new"]]]);
+});
+
+test("one that becomes active is on top, whatever the clock of this device says", async () => {
+  const { server, list } = await followed();
+  server.conversations[0] = meta("a", Date.now() + 3_600_000);
+  await list.read();
+  server.tell("conversation.statusChanged", status("c", "active"));
+  expect(ids(list)).toEqual(["c", "a", "b"]);
+});
+
+test("a list that was asked for earlier and comes later changes nothing", async () => {
+  const { server, list } = await followed();
+  const gone: string[] = [];
+  list.onGone((id) => gone.push(id));
+  server.hold();
+  const early = list.read();
   await vi.advanceTimersByTimeAsync(0);
-  expect(list.get("a")?.title).toBe("Title of a");
-  await vi.advanceTimersByTimeAsync(61_000);
-  list.lookAgain();
-  await vi.advanceTimersByTimeAsync(0);
-  expect(list.get("a")?.title).toBe("Changed elsewhere");
+  const answer = server.answering();
+  server.conversations = [...server.conversations, meta("new", 20)];
+  await list.read();
+  answer();
+  await early;
+  expect([ids(list), gone]).toEqual([["new", "a", "b", "c"], []]);
 });
 
 test("what was read stays when it cannot be read again", async () => {

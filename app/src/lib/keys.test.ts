@@ -1,6 +1,8 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { Command } from "./commands.svelte";
 import { KeyMap, isTyping, shown, steps } from "./keys";
+
+afterEach(() => void vi.unstubAllGlobals());
 
 const command = (id: string, keys?: string): Command => {
   const rest = { title: id, group: "Test", run: () => undefined };
@@ -95,6 +97,28 @@ test("on layouts without Latin letters the place of the key counts", () => {
     undefined,
     "usage",
   ]);
+});
+
+test("with Alt characters are typed on a Mac, and what has no character is a command", async () => {
+  vi.stubGlobal("navigator", { platform: "MacIntel" });
+  vi.resetModules();
+  const { KeyMap } = await import("./keys");
+  const commands = [command("close", "Alt+W"), command("next", "Alt+PageDown")];
+  const found = (init: KeyboardEventInit, isTyping: boolean) =>
+    new KeyMap().find(new KeyboardEvent("keydown", { altKey: true, ...init }), commands, isTyping)?.id;
+  const sum = { key: "∑", code: "KeyW" };
+  expect([found(sum, true), found(sum, false), found({ key: "PageDown" }, true)]).toEqual([undefined, "close", "next"]);
+});
+
+test("a key that has done something does nothing else while it is held", () => {
+  const map = new KeyMap();
+  const held = (init: KeyboardEventInit) => map.isHeld(new KeyboardEvent("keydown", init));
+  const k = { key: "k", code: "KeyK" };
+  expect(held({ ...k, ctrlKey: true })).toBe(false);
+  map.find(new KeyboardEvent("keydown", { ...k, ctrlKey: true }), COMMANDS, false);
+  expect([held({ ...k, ctrlKey: true, repeat: true }), held({ key: "j", code: "KeyJ", repeat: true })]).toEqual([true, false]);
+  // What is pressed anew is something else.
+  expect([held(k), held({ ...k, repeat: true })]).toEqual([false, false]);
 });
 
 test("the newest command wins", () => {

@@ -67,6 +67,14 @@ const NAMES: Readonly<Record<string, string>> = {
 /** Finds the command of each key press, also of sequences. */
 export class KeyMap {
   #first: { readonly event: KeyboardEvent; readonly at: number } | undefined;
+  /** The place of the key that has done something last. */
+  #done = "";
+
+  /** Whether that is a key that has done something and is still held. */
+  isHeld(event: KeyboardEvent): boolean {
+    if (!event.repeat) this.#done = "";
+    return event.repeat && event.code !== "" && event.code === this.#done;
+  }
 
   /** What is to be done, if anything. `isTyping`: then single keys belong to the text. */
   find(event: KeyboardEvent, commands: readonly Command[], isTyping: boolean): Command | undefined {
@@ -82,6 +90,7 @@ export class KeyMap {
     if (!found && keyed.some(({ keys }) => keys.length === 2 && matches(keys[0]!, event))) {
       this.#first = { event, at: event.timeStamp };
     }
+    if (found) this.#done = event.code;
     return found?.command;
   }
 }
@@ -89,8 +98,9 @@ export class KeyMap {
 const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta"]);
 
 function belongsToText(event: KeyboardEvent): boolean {
-  // With Alt Gr, which is Control and Alt on some systems, characters are typed as well.
-  const types = event.key.length === 1 && event.getModifierState("AltGraph");
+  // With Alt Gr, which is Control and Alt on some systems, and with Alt on a Mac characters are typed as well.
+  const isThird = event.getModifierState("AltGraph") || (isMac && event.altKey && !event.metaKey && !event.ctrlKey);
+  const types = event.key.length === 1 && isThird;
   return types || (!event.metaKey && !event.ctrlKey && !event.altKey && event.key !== "Escape");
 }
 

@@ -1,15 +1,25 @@
 // The server that the app belongs to: the one that it came from.
 
 import { type LinkState, type Workspace, createWorkspace } from "@dispatch/client/workspace";
+import { clock } from "./clock.svelte";
 import { local, session } from "./storage";
 
 const KEY = "dispatch.key";
 
-class Server {
+export class Server {
   #key = $state(session.get(KEY) ?? local.get(KEY));
   #link = $state.raw<LinkState>({ state: "connecting" });
   #workspace: Workspace = $state.raw(this.#made());
   #leave: (() => void) | undefined;
+
+  constructor() {
+    // Another tab remembers another key, or forgets it. Who entered one for this tab alone keeps it.
+    addEventListener("storage", ({ key }) => {
+      if ((key !== KEY && key !== null) || session.get(KEY) !== undefined) return;
+      const kept = local.get(KEY);
+      if (kept !== this.#key) this.#take(kept);
+    });
+  }
 
   /** What everything is asked of. Another one after the key has changed. Reactive. */
   get workspace(): Workspace {
@@ -31,12 +41,32 @@ class Server {
     if (!this.#leave) this.#listen();
   }
 
-  /** Uses that key from now on: in this tab, or on this device. None: without one. Fails if no key has such characters. */
-  use(key: string | undefined, { remember = false }: { readonly remember?: boolean } = {}): void {
+  /**
+   * Uses that key from now on: in this tab, or in all tabs that have none of their own. Fails if no key has such characters.
+   * Whether the browser keeps it, for a reload at least.
+   */
+  use(key: string, { remember = false }: { readonly remember?: boolean } = {}): boolean {
     const workspace = workspaceWith(key);
-    for (const storage of [session, local]) storage.remove(KEY);
-    if (key !== undefined) (remember ? local : session).set(KEY, key);
+    if (remember) session.remove(KEY);
+    const isKept = (remember ? local : session).set(KEY, key);
     this.#key = key;
+    this.#change(workspace);
+    return isKept;
+  }
+
+  /** Goes on without a key, on this device. */
+  forget(): void {
+    for (const storage of [session, local]) storage.remove(KEY);
+    this.#take(undefined);
+  }
+
+  /** Goes on with the key that is kept, if it is one. */
+  #take(kept: string | undefined): void {
+    this.#key = kept;
+    this.#change(this.#made());
+  }
+
+  #change(workspace: Workspace): void {
     this.#workspace = workspace;
     if (this.#leave) this.#listen();
   }
@@ -63,6 +93,7 @@ export function workspaceWith(key: string | undefined): Workspace {
   return createWorkspace({
     baseUrl: location.origin,
     reconnectFor: Infinity,
+    fetch: async (...request) => clock.read(await fetch(...request)),
     ...(key !== undefined && { apiKey: key }),
   });
 }

@@ -2,7 +2,8 @@
 
 export interface Kept {
   get(name: string): string | undefined;
-  set(name: string, value: string): void;
+  /** Whether it is kept. */
+  set(name: string, value: string): boolean;
   remove(name: string): void;
 }
 
@@ -15,7 +16,7 @@ export const session: Kept = kept(() => sessionStorage);
 function kept(storage: () => Storage): Kept {
   return {
     get: (name) => attempt(() => storage().getItem(name) ?? undefined),
-    set: (name, value) => attempt(() => storage().setItem(name, value)),
+    set: (name, value) => attempt(() => (storage().setItem(name, value), true)) ?? false,
     remove: (name) => attempt(() => storage().removeItem(name)),
   };
 }

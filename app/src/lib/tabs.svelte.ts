@@ -1,6 +1,6 @@
-// The conversations that are open on this device, in the order of their tabs.
+// The conversations that are open in this window, in the order of their tabs.
 
-import { local } from "./storage";
+import { local, session } from "./storage";
 
 const NAME = "dispatch.tabs";
 
@@ -45,21 +45,16 @@ export class Tabs {
     return this.#ids.at((at + by) % this.#ids.length);
   }
 
-  /** Keeps those alone. */
-  keep(isKept: (id: string) => boolean): void {
-    const kept = this.#ids.filter(isKept);
-    if (kept.length < this.#ids.length) this.#set(kept);
-  }
-
   #set(ids: readonly string[]): void {
     this.#ids = ids;
-    local.set(NAME, JSON.stringify(ids));
+    // Each window has its own. One that is opened later begins with those of the last one.
+    for (const storage of [session, local]) storage.set(NAME, JSON.stringify(ids));
   }
 }
 
 function read(): readonly string[] {
   try {
-    const ids: unknown = JSON.parse(local.get(NAME) ?? "[]");
+    const ids: unknown = JSON.parse(session.get(NAME) ?? local.get(NAME) ?? "[]");
     const texts = Array.isArray(ids) ? ids.filter((id): id is string => typeof id === "string" && id !== "") : [];
     return [...new Set(texts)].slice(-MOST);
   } catch {

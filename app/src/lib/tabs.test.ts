@@ -1,7 +1,12 @@
 import { beforeEach, expect, test } from "vitest";
 import { Tabs } from "./tabs.svelte";
 
-beforeEach(() => localStorage.clear());
+beforeEach(forget);
+
+function forget(): void {
+  localStorage.clear();
+  sessionStorage.clear();
+}
 
 function opened(...ids: readonly string[]): Tabs {
   const tabs = new Tabs();
@@ -11,6 +16,19 @@ function opened(...ids: readonly string[]): Tabs {
 
 test("tabs open once, at the end, and outlive the page", () => {
   opened("a", "b", "a");
+  expect(new Tabs().ids).toEqual(["a", "b"]);
+});
+
+test("each window has its own, and a new one begins with those of the last", () => {
+  const first = opened("a", "b");
+  const ofFirst = sessionStorage.getItem("dispatch.tabs")!;
+  sessionStorage.clear();
+  const second = new Tabs();
+  expect(second.ids).toEqual(["a", "b"]);
+  second.close("a");
+  second.open("c");
+  expect(first.ids).toEqual(["a", "b"]);
+  sessionStorage.setItem("dispatch.tabs", ofFirst);
   expect(new Tabs().ids).toEqual(["a", "b"]);
 });
 
@@ -45,7 +63,7 @@ test("the next one is found around the ends", () => {
     "c",
   ]);
   expect(new Tabs().beside("b", 1)).toBe("c");
-  localStorage.clear();
+  forget();
   expect(new Tabs().beside(undefined, 1)).toBeUndefined();
 });
 
@@ -56,15 +74,9 @@ test("the first of too many goes", () => {
 
 test("what was kept may be anything", () => {
   for (const kept of ["{", "null", '{"a":1}', "7"]) {
-    localStorage.setItem("dispatch.tabs", kept);
+    sessionStorage.setItem("dispatch.tabs", kept);
     expect(new Tabs().ids).toEqual([]);
   }
-  localStorage.setItem("dispatch.tabs", '["a",1,"","a","b"]');
+  sessionStorage.setItem("dispatch.tabs", '["a",1,"","a","b"]');
   expect(new Tabs().ids).toEqual(["a", "b"]);
-});
-
-test("only those that are kept stay", () => {
-  const tabs = opened("a", "b", "c");
-  tabs.keep((id) => id !== "b");
-  expect(new Tabs().ids).toEqual(["a", "c"]);
 });

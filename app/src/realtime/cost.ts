@@ -32,6 +32,6 @@ export function secondsLeft(credits: string, perSecond: string): number {
 const FEW = 60;
 
 /** Whether it is time to warn: the session ends with the second that cannot be paid. */
-export function isLow(credits: string | undefined, perSecond: string): boolean {
-  return credits !== undefined && secondsLeft(credits, perSecond) < FEW;
+export function isLow(credits: string | undefined, perSecond: string | undefined): boolean {
+  return credits !== undefined && perSecond !== undefined && secondsLeft(credits, perSecond) < FEW;
 }

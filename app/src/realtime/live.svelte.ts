@@ -11,13 +11,14 @@ import type {
   SessionReceipt,
 } from "@dispatch/client";
 import type { Workspace } from "@dispatch/client/workspace";
-import { announce } from "../lib/announce.svelte";
-import { seconds } from "../lib/format";
+import { credits as amount, plural, seconds } from "../lib/format";
+import { router } from "../lib/router.svelte";
 import { toasts } from "../lib/toasts.svelte";
 import { Bill } from "./bill.svelte";
+import { Course } from "./course.svelte";
 import { type Look, LookModel } from "./look.svelte";
 import { Meter } from "./meter.svelte";
-import { type Phase, isRunning, wordsOf } from "./phases";
+import type { Phase, Words } from "./phases";
 import { type Problem, problemOf } from "./problems";
 import { type Running, current } from "./running.svelte";
 import { type Settlement, Settling } from "./settlement.svelte";
@@ -36,7 +37,7 @@ export class Live implements Running {
   readonly look = new LookModel();
   readonly meter = new Meter();
   readonly bill = new Bill();
-  #phase = $state<Phase>("idle");
+  readonly #course = new Course(this.meter);
   #model = $state.raw<RealtimeModel>();
   #result = $state.raw<MediaStream>();
   #problem = $state.raw<Problem>();
@@ -55,14 +56,19 @@ export class Live implements Running {
   constructor(source = new Source()) {
     this.source = source;
     source.onTrack = (track) => this.#send(track);
+    source.onEnd = (problem) => this.#missing(problem);
   }
 
   get phase(): Phase {
-    return this.#phase;
+    return this.#course.phase;
   }
 
   get isRunning(): boolean {
-    return isRunning(this.#phase);
+    return this.#course.isRunning;
+  }
+
+  get words(): Words {
+    return this.#course.words;
   }
 
   /** Of the session that runs, or ran last. Reactive, as all of these are. */
@@ -93,14 +99,6 @@ export class Live implements Running {
   /** What the server calls the connection that there is, or was last. */
   get id(): string | undefined {
     return this.#id;
-  }
-
-  get seconds(): number {
-    return this.bill.seconds;
-  }
-
-  get cost(): string {
-    return this.bill.cost;
   }
 
   /** Its view is shown, until the returned function is called. Without a session nothing else needs the camera. */
@@ -156,7 +154,7 @@ export class Live implements Running {
     current.session = this;
     addEventListener("beforeunload", warn);
     addEventListener("pagehide", this.#leave);
-    this.#to("connecting");
+    this.#course.to("connecting");
   }
 
   #options(look: Look, earlier: SessionReceipt | undefined): Omit<ConnectOptions, "model" | "signal"> {
@@ -164,6 +162,7 @@ export class Live implements Running {
     return {
       onRemoteStream: (stream) => (this.#result = stream),
       onPeerConnection: (connection) => (this.#peer = connection),
+      onRetry: (error) => this.#course.retries(error),
       // Without one, the server keeps what an earlier session had.
       ...(!isEmpty(look) && {
         initialState: { ...(prompt && { prompt: { text: prompt, enhance } }), image: image?.blob ?? null },
@@ -194,13 +193,13 @@ export class Live implements Running {
         return;
       case "connected":
       case "generating":
-        if (this.#phase !== "connected") this.#connected(client);
-        return this.#to(state);
+        if (this.phase !== "connected") this.#connected(client);
+        return this.#course.to(state);
       case "reconnecting":
         this.bill.lost();
         this.meter.stop();
         this.#token = undefined;
-        return this.#to("reconnecting");
+        return this.#course.to("reconnecting");
       case "disconnected":
         // Why is said right after that, if it was not before.
         queueMicrotask(() => {
@@ -215,7 +214,7 @@ export class Live implements Running {
     this.#token = client.subscribeToken ?? undefined;
     this.bill.connected();
     if (this.#peer) this.meter.start(this.#peer);
-    if (this.#phase === "reconnecting") this.look.again();
+    if (this.phase === "reconnecting") this.look.again();
   }
 
   #end(problem?: Problem): void {
@@ -227,17 +226,25 @@ export class Live implements Running {
     this.meter.stop();
     this.look.detach();
     // What was given up before there was anything leaves nothing behind.
-    this.#to(this.#client || problem ? "ended" : "idle");
-    void this.settle();
+    this.#course.to(this.#client || problem ? "ended" : "idle");
+    const settled = this.settle();
     if (this.#isShown) return;
     this.source.close();
-    if (problem) toasts.say(`The realtime session has ended. ${problem.text}`, { tone: "bad", hint: problem.hint });
+    if (problem) toasts.say(`The realtime session has ended. ${problem.text}`, { tone: "bad", hint: problem.hint, action: SHOW });
+    else void settled.then(() => this.#sayCost());
   }
 
-  #to(phase: Phase): void {
-    if (this.#phase === phase) return;
-    this.#phase = phase;
-    announce(wordsOf(phase).title);
+  /** To who stopped it in another view. */
+  #sayCost(): void {
+    if (this.settlement.state !== "settled") return;
+    const { seconds, credits } = this.settlement.receipt;
+    toasts.say(`The realtime session has ended: ${plural(seconds, "second")}, ${amount(credits)} credits.`, { action: SHOW });
+  }
+
+  /** Nothing is sent any more. In its view that is seen; elsewhere it has to be said. */
+  #missing(problem: Problem): void {
+    if (!this.isRunning || this.#isShown) return;
+    toasts.say(`Nothing is sent to the realtime session. ${problem.text}`, { tone: "bad", hint: problem.hint, action: SHOW });
   }
 
   /** Sends another track, now and after a reconnection. */
@@ -255,6 +262,8 @@ export class Live implements Running {
   /** The server would notice by itself; this is sooner. */
   readonly #leave = () => this.stop();
 }
+
+const SHOW = { label: "Show", run: () => router.go({ view: "realtime" }) };
 
 /** The browser asks whether the page may really be left. */
 function warn(event: BeforeUnloadEvent): void {

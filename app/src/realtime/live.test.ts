@@ -43,6 +43,7 @@ interface Options {
   readonly signal: AbortSignal;
   readonly onRemoteStream: (stream: MediaStream) => void;
   readonly onPeerConnection: (connection: RTCPeerConnection) => void;
+  readonly onRetry: (error: DispatchError) => void;
 }
 
 const track = (id: string) => ({ id, kind: "video", stop: vi.fn(), getSettings: () => ({}), onended: null }) as unknown as MediaStreamTrack;
@@ -104,7 +105,7 @@ test("a session goes from its start to its receipt", async () => {
   expect([live.phase, live.token, live.id]).toEqual(["connected", "token-1", "s-1"]);
   session.tells("connectionChange", "generating");
   for (const seconds of [1, 2, 3]) session.tells("generationTick", { seconds });
-  expect([live.phase, live.seconds, live.cost, live.bill.connections]).toEqual(["generating", 3, "1.5", 1]);
+  expect([live.phase, live.bill.seconds, live.bill.cost, live.bill.connections]).toEqual(["generating", 3, "1.5", 1]);
   expect(announcer.last.text).toBe("Generating");
   live.stop();
   expect(session.disconnect).toHaveBeenCalledOnce();
@@ -136,7 +137,7 @@ test("a session that is lost is set up again, and its bill goes on", async () =>
   session.tells("connectionChange", "generating");
   session.tells("generationTick", { seconds: 1 });
   expect([live.phase, live.id, live.token]).toEqual(["generating", "c-2", "token-2"]);
-  expect([live.seconds, live.cost, live.bill.connections]).toEqual([3, "1.5", 2]);
+  expect([live.bill.seconds, live.bill.cost, live.bill.connections]).toEqual([3, "1.5", 2]);
 });
 
 test("why a session is over is said, whether it comes before or after the end", async () => {
@@ -162,7 +163,10 @@ test("what was wrong before a reconnection is not why it ends", async () => {
   session.tells("connectionChange", "disconnected");
   session.tells("error", new DispatchError("closed", "the connection to the server was lost"));
   await settled();
-  expect(live.problem?.text).toMatch(/could not be made again/);
+  expect(live.problem).toMatchObject({
+    text: "The connection to the server was lost.",
+    hint: expect.stringMatching(/could not be made again/),
+  });
 });
 
 test("a session that is refused says why, and has no receipt", async () => {
@@ -193,7 +197,7 @@ test("a session that is gone on with keeps what the server has, and what it had 
   const [, options] = connect.mock.calls[0]!;
   expect(options.session).toBe("s-1");
   expect(options).not.toHaveProperty("initialState");
-  expect([live.seconds, live.cost]).toEqual([3, "1.5"]);
+  expect([live.bill.seconds, live.bill.cost]).toEqual([3, "1.5"]);
   live.look.prompt = "warm";
   live.look.apply();
   expect(session.set).toHaveBeenCalledWith({ prompt: "warm", enhance: true, image: null });
@@ -274,5 +278,61 @@ test("an end that nobody sees is said", async () => {
   expect(say).toHaveBeenCalledWith("The realtime session has ended. The session was ended from elsewhere.", {
     tone: "bad",
     hint: "Start again if that was not meant.",
+    action: expect.objectContaining({ label: "Show" }),
   });
+});
+
+test("who stops it in another view is told what it cost", async () => {
+  const say = vi.spyOn(toasts, "say");
+  await generating();
+  hide();
+  live.stop();
+  await settled();
+  expect(say).toHaveBeenCalledExactlyOnceWith("The realtime session has ended: 3 seconds, 1.5 credits.", {
+    action: expect.objectContaining({ label: "Show" }),
+  });
+});
+
+test("a source that ends is said where nobody sees it", async () => {
+  const say = vi.spyOn(toasts, "say");
+  await generating();
+  const ends = () => live.source.track!.onended?.(new Event("ended"));
+  ends();
+  expect(say).not.toHaveBeenCalled();
+  await live.source.open({ kind: "clip" });
+  hide();
+  ends();
+  expect(say).toHaveBeenCalledExactlyOnceWith("Nothing is sent to the realtime session. The test clip stopped.", {
+    tone: "bad",
+    hint: "Choose it again.",
+    action: expect.objectContaining({ label: "Show" }),
+  });
+  expect(live.isRunning).toBe(true);
+});
+
+test("why it does not connect is said while that is tried again, and no longer", async () => {
+  let retry!: (error: DispatchError) => void;
+  let connected!: (session: Session) => void;
+  connect.mockImplementation((_stream, { onPeerConnection, onRetry }) => {
+    onPeerConnection(peer);
+    retry = onRetry;
+    return new Promise((resolve) => (connected = resolve));
+  });
+  const started = start();
+  expect(live.words.empty).toBe("Connecting…");
+  retry(new DispatchError("media", "media do not flow"));
+  expect(live.words.empty).toMatch(/^The video does not get through .* Trying again…$/);
+  retry(new DispatchError("refused", "the server cannot be reached"));
+  expect(live.words).toMatchObject({ title: "Connecting", empty: "The server cannot be reached. Trying again…" });
+  expect(announcer.last.text).toBe("The server cannot be reached.");
+  connected(session);
+  await started;
+  session.tells("connectionChange", "connected");
+  expect(live.words.empty).toBe("Waiting for the first picture…");
+  session.tells("connectionChange", "reconnecting");
+  retry(new DispatchError("media", "media do not flow any more"));
+  expect(live.words.empty).toBe("The video was interrupted. Trying again…");
+  live.stop();
+  retry(new DispatchError("media", "media do not flow"));
+  expect(live.words.empty).toBe("The session is over.");
 });

@@ -15,6 +15,8 @@ export class Models {
   #name = $state(local.get(KEY) ?? USUAL);
   #error = $state.raw<unknown>();
   #reading = 0;
+  /** Whose they are: another key may have others. */
+  #owner: unknown;
 
   get state(): "loading" | "ready" | "failed" {
     return this.#state;
@@ -41,6 +43,8 @@ export class Models {
   async read(workspace: Pick<Workspace, "realtimeModels">): Promise<void> {
     this.#reading += 1;
     const reading = this.#reading;
+    if (workspace !== this.#owner) this.#all = [];
+    this.#owner = workspace;
     this.#state = "loading";
     try {
       const all = await workspace.realtimeModels();

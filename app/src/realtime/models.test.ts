@@ -29,7 +29,12 @@ test("the usual model is chosen, then the first one, and what was chosen is reme
 
 test("what cannot be read is said, and what was there stays", async () => {
   const models = new Models();
-  await models.read({ realtimeModels: async () => all });
-  await models.read({ realtimeModels: () => Promise.reject(new Error("gone")) });
+  const workspace = { realtimeModels: async () => all };
+  await models.read(workspace);
+  workspace.realtimeModels = () => Promise.reject(new Error("gone"));
+  await models.read(workspace);
   expect([models.state, models.error, models.all]).toEqual(["failed", new Error("gone"), all]);
+  // Those of another key are not there.
+  await models.read({ ...workspace });
+  expect([models.state, models.all]).toEqual(["failed", []]);
 });

@@ -12,7 +12,7 @@ export type Phase =
   | "reconnecting"
   | "ended";
 
-interface Words {
+export interface Words {
   readonly title: string;
   /** What stands where the pictures will be. Nothing where they are. */
   readonly empty: string;
@@ -31,8 +31,16 @@ const PHASES: Readonly<Record<Phase, Words>> = {
 /** A session that generates, and whose pictures stand still. */
 const STALLED: Words = { title: "No pictures", empty: "", tone: "warn" };
 
-export function wordsOf(phase: Phase, isStalled = false): Words {
-  return phase === "generating" && isStalled ? STALLED : PHASES[phase];
+/** What is known of a session besides its phase. */
+interface More {
+  readonly isStalled?: boolean;
+  /** Why it could not be set up so far, while that is tried again. */
+  readonly trouble?: string | undefined;
+}
+
+export function wordsOf(phase: Phase, { isStalled = false, trouble }: More = {}): Words {
+  if (phase === "generating" && isStalled) return STALLED;
+  return trouble === undefined ? PHASES[phase] : { ...PHASES[phase], empty: `${trouble} Trying again…` };
 }
 
 /** Whether a session is there, or on its way. */

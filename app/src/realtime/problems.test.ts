@@ -15,6 +15,13 @@ test("a key is missing, too old, revoked or wrong", () => {
   expect(of("Invalid API key")).toBe("The server does not take the key.");
 });
 
+test("what did not come in time is told apart", () => {
+  const of = (message: string) => problemOf(new DispatchError("server", message, { type: "upstream_timeout" })).text;
+  expect(of("No media connection came up in time")).toBe(problemOf(new DispatchError("media", "media do not flow")).text);
+  expect(of("No video came for too long: an idle session is not allowed")).toBe("The server saw no video for a minute.");
+  expect(of("No offer came in time")).toBe("The server did not answer in time.");
+});
+
 test("what has no words of ours has its own", () => {
   expect(problemOf(new DispatchError("server", "the generation failed: no memory", { type: "internal_error" }))).toEqual({
     text: "The generation failed: no memory.",

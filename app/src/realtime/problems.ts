@@ -59,19 +59,20 @@ const KINDS: Readonly<Record<string, (message: string) => Problem>> = {
     hint: "Change it and start again.",
   }),
   session_deleted: () => ({ text: "The session was ended from elsewhere.", hint: "Start again if that was not meant." }),
+  upstream_timeout: (message) => {
+    if (/no media/i.test(message)) return blocked();
+    return /no video/i.test(message) ? idle() : late();
+  },
   upstream_capacity: (message) => ({ text: sentence(message), hint: "All places are taken. Try again in a moment." }),
   server_shutdown: () => ({ text: "The server was stopped.", hint: "Go on with the session when it is back." }),
   refused: () => unreachable(),
   unreachable: () => unreachable(),
   closed: () => ({
-    text: "The connection to the server was lost, and could not be made again.",
-    hint: "Look whether the server runs and you are online, then go on with the session.",
+    text: "The connection to the server was lost.",
+    hint: "It could not be made again. Look whether the server runs and you are online, then go on with the session.",
   }),
-  media: () => ({
-    text: "The video does not get through to the server.",
-    hint: "Its UDP port may be blocked by a firewall, or not be forwarded. The server's documentation names the ports.",
-  }),
-  timeout: () => ({ text: "The server did not answer in time.", hint: "Try again. If it stays so, look at the server's log." }),
+  media: blocked,
+  timeout: late,
   invalid_state: (message) => ({ text: sentence(message), hint: "Use a browser that has WebRTC." }),
 };
 
@@ -80,6 +81,11 @@ export function problemOf(error: unknown): Problem {
   if (!(error instanceof DispatchError)) return { text: sentence(error instanceof Error ? error.message : String(error)) };
   const known = KINDS[error.type ?? ""] ?? KINDS[error.code];
   return known ? known(error.message) : { text: sentence(error.message) };
+}
+
+/** Why another attempt to connect is made. Video that got through before is not blocked. */
+export function troubleOf(error: DispatchError, hadSession: boolean): string {
+  return hadSession && error.code === "media" ? "The video was interrupted." : problemOf(error).text;
 }
 
 function aboutKey(message: string): Problem {
@@ -93,6 +99,24 @@ function aboutKey(message: string): Problem {
 
 function unreachable(): Problem {
   return { text: "The server cannot be reached.", hint: "Look whether it runs and you are online, then try again." };
+}
+
+function blocked(): Problem {
+  return {
+    text: "The video does not get through to the server: its UDP port may be blocked.",
+    hint: "A firewall may be in the way, or the port is not forwarded. The server's documentation names the ports.",
+  };
+}
+
+function idle(): Problem {
+  return {
+    text: "The server saw no video for a minute.",
+    hint: "What is sent has ended, or its tab was hidden. Choose a source, then go on with the session.",
+  };
+}
+
+function late(): Problem {
+  return { text: "The server did not answer in time.", hint: "Try again. If it stays so, look at the server's log." };
 }
 
 /** With a capital letter and a full stop. */

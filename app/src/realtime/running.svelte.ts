@@ -1,14 +1,17 @@
 // The session that runs, for whoever shows that one does without knowing more of it.
 
-import type { Phase } from "./phases";
+import type { Words } from "./phases";
 
 export interface Running {
-  /** Reactive. */
-  readonly phase: Phase;
-  /** The seconds that are billed. Reactive. */
-  readonly seconds: number;
-  /** What they cost. Reactive. */
-  readonly cost: string;
+  /** How it does. Reactive. */
+  readonly words: Words;
+  /** What it costs. Reactive. */
+  readonly bill: {
+    readonly seconds: number;
+    readonly cost: string;
+    readonly left: string | undefined;
+    readonly isLow: boolean;
+  };
   stop(): void;
 }
 

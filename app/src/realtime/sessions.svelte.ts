@@ -6,7 +6,7 @@ import type { Workspace } from "@dispatch/client/workspace";
 /** How many are listed. */
 const SOME = 20;
 
-/** For how long after its last connection a server keeps the look of a session, in milliseconds. */
+/** For how long after its last connection a session can be gone on with, in milliseconds. */
 const KEPT = 15 * 60_000;
 
 export class Sessions {
@@ -14,6 +14,8 @@ export class Sessions {
   #all = $state.raw<readonly SessionReceipt[]>([]);
   #error = $state.raw<unknown>();
   #reading = 0;
+  /** Whose they are: another key has others. */
+  #owner: unknown;
 
   get state(): "loading" | "ready" | "failed" {
     return this.#state;
@@ -28,11 +30,16 @@ export class Sessions {
     return this.#error;
   }
 
-  async read({ sessions }: { readonly sessions: Pick<Workspace["sessions"], "list"> }): Promise<void> {
+  async read(workspace: { readonly sessions: Pick<Workspace["sessions"], "list"> }): Promise<void> {
     this.#reading += 1;
     const reading = this.#reading;
+    if (workspace !== this.#owner) {
+      this.#owner = workspace;
+      this.#all = [];
+      this.#state = "loading";
+    }
     try {
-      const all = await sessions.list({ limit: SOME });
+      const all = await workspace.sessions.list({ limit: SOME });
       if (reading !== this.#reading) return;
       this.#all = all;
       this.#state = "ready";
@@ -49,10 +56,10 @@ export function times({ connections, settled }: SessionReceipt): { readonly bega
   return { began: connections[0]?.openedAt ?? 0, ended: settled ? connections.at(-1)?.endedAt : undefined };
 }
 
-/** Until when it can be gone on with. Nothing, if it cannot be. */
-export function resumableUntil(receipt: SessionReceipt): number | undefined {
+/** Whether it can be gone on with, at a time in milliseconds since the Unix epoch. */
+export function isResumable(receipt: SessionReceipt, now: number): boolean {
   const { ended } = times(receipt);
-  return ended === undefined || receipt.reason === "deleted_by_operator" ? undefined : ended + KEPT;
+  return ended !== undefined && receipt.reason !== "deleted_by_operator" && now < ended + KEPT;
 }
 
 /** Whether it is that session: sessions are known by the ids of all their connections. */

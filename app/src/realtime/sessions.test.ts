@@ -1,6 +1,6 @@
 import type { SessionReceipt } from "@dispatch/client";
 import { expect, test } from "vitest";
-import { Sessions, isOf, resumableUntil, times } from "./sessions.svelte";
+import { Sessions, isOf, isResumable, times } from "./sessions.svelte";
 
 const receipt: SessionReceipt = {
   session: "s-1",
@@ -21,9 +21,9 @@ test("a session lasts from its first connection to the end of its last one", () 
 });
 
 test("it can be gone on with for a quarter of an hour, unless it was ended for good or runs", () => {
-  expect(resumableUntil(receipt)).toBe(909_000);
-  expect(resumableUntil({ ...receipt, reason: "deleted_by_operator" })).toBeUndefined();
-  expect(resumableUntil({ ...receipt, settled: false })).toBeUndefined();
+  expect([908_999, 909_000].map((now) => isResumable(receipt, now))).toEqual([true, false]);
+  expect(isResumable({ ...receipt, reason: "deleted_by_operator" }, 9_000)).toBe(false);
+  expect(isResumable({ ...receipt, settled: false }, 9_000)).toBe(false);
 });
 
 test("it is known by the ids of all its connections", () => {
@@ -51,4 +51,8 @@ test("what was read stays when it cannot be read again, and what is late does no
   answers[2]!(new Error("gone"));
   await third;
   expect([sessions.state, sessions.all]).toEqual(["failed", [receipt]]);
+  const fourth = sessions.read({ ...workspace });
+  expect([sessions.state, sessions.all]).toEqual(["loading", []]);
+  answers[3]!([]);
+  await fourth;
 });

@@ -19,6 +19,8 @@ interface Opening {
 export class Source {
   /** Called with what is sent from then on. */
   onTrack: ((track: MediaStreamTrack) => void) | undefined;
+  /** Called when what was sent has ended by itself. */
+  onEnd: ((problem: Problem) => void) | undefined;
   #kind = $state<SourceKind>("clip");
   #track = $state.raw<MediaStreamTrack>();
   #cameras = $state.raw<readonly MediaDeviceInfo[]>([]);
@@ -42,6 +44,11 @@ export class Source {
 
   get kind(): SourceKind {
     return this.#kind;
+  }
+
+  /** What was chosen. Nothing, once that has ended by itself: then the same can be chosen again. Reactive. */
+  get chosen(): SourceKind | undefined {
+    return this.#opening ?? (this.#track || !this.#problem ? this.#kind : undefined);
   }
 
   /** What is sent. None before anything was opened, and after what was opened has ended. Reactive. */
@@ -122,7 +129,7 @@ export class Source {
     const which = camera ? { deviceId: { exact: camera } } : { facingMode: "user" };
     const stream =
       kind === "screen"
-        ? await devices.getDisplayMedia!({ video: { frameRate: { ideal: fps } } })
+        ? await devices.getDisplayMedia!({ video: { ...LARGEST, frameRate: { ideal: fps } } })
         : await devices.getUserMedia({ video: { ...video, ...which } });
     return stream.getVideoTracks()[0]!;
   }
@@ -141,8 +148,9 @@ export class Source {
   /** It stopped by itself: the cable was pulled, or sharing was ended in the browser. */
   #ended(track: MediaStreamTrack): void {
     if (this.#track !== track) return;
-    this.#problem = ENDED[this.#kind];
+    const problem = (this.#problem = ENDED[this.#kind]);
     this.#track = undefined;
+    this.onEnd?.(problem);
   }
 
   #release(): void {
@@ -157,6 +165,9 @@ export class Source {
     this.#cameras = (all ?? []).filter(({ kind }) => kind === "videoinput");
   }
 }
+
+/** Screens have more pixels than any model takes. Larger ones are made smaller here, and keep their shape. */
+const LARGEST = { width: { max: 1920 }, height: { max: 1080 } };
 
 const ENDED: Readonly<Record<SourceKind, Problem>> = {
   clip: { text: "The test clip stopped.", hint: "Choose it again." },

@@ -64,6 +64,9 @@ test("each source is opened in the size of the model, and tells its track", asyn
     [{ video: { ...size, facingMode: "user" } }],
     [{ video: { ...size, deviceId: { exact: "back" } } }],
   ]);
+  expect(devices.getDisplayMedia).toHaveBeenCalledExactlyOnceWith({
+    video: { width: { max: 1920 }, height: { max: 1080 }, frameRate: { ideal: 20 } },
+  });
   expect(clip.open.mock.calls).toEqual([[SIZE], [SIZE]]);
 });
 
@@ -114,9 +117,17 @@ test("a camera that comes when something else was chosen is let go of", async ()
 
 test("a source that stops by itself says so", async () => {
   await source.open({ kind: "screen" });
+  const onEnd = vi.fn();
+  source.onEnd = onEnd;
+  expect(source.chosen).toBe("screen");
   source.track!.onended?.(new Event("ended"));
   expect(source.track).toBeUndefined();
   expect(source.problem).toMatchObject({ text: "The screen is not shared any more." });
+  expect(onEnd).toHaveBeenCalledExactlyOnceWith(source.problem);
+  // Nothing is chosen, so that the same can be.
+  expect(source.chosen).toBeUndefined();
+  await source.open({ kind: "screen" });
+  expect([source.chosen, source.problem, nameOf(source.track)]).toEqual(["screen", undefined, "desktop"]);
 });
 
 test("another size opens what can be opened without asking again", async () => {

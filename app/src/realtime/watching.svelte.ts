@@ -2,9 +2,9 @@
 
 import { type ConnectionState, DispatchError, type RealtimeViewer } from "@dispatch/client";
 import type { Workspace } from "@dispatch/client/workspace";
-import { announce } from "../lib/announce.svelte";
+import { Course } from "./course.svelte";
 import { Meter } from "./meter.svelte";
-import { type Phase, isRunning, wordsOf } from "./phases";
+import type { Phase, Words } from "./phases";
 import { type Problem, problemOf } from "./problems";
 
 /** What of a workspace is needed. */
@@ -15,7 +15,7 @@ export interface Watched {
 /** Everything in it is reactive. */
 export class Watching {
   readonly meter = new Meter();
-  #phase = $state<Phase>("idle");
+  readonly #course = new Course(this.meter);
   #result = $state.raw<MediaStream>();
   #problem = $state.raw<Problem>();
   #viewer: RealtimeViewer | undefined;
@@ -24,11 +24,15 @@ export class Watching {
   #error: DispatchError | undefined;
 
   get phase(): Phase {
-    return this.#phase;
+    return this.#course.phase;
   }
 
   get isRunning(): boolean {
-    return isRunning(this.#phase);
+    return this.#course.isRunning;
+  }
+
+  get words(): Words {
+    return this.#course.words;
   }
 
   get result(): MediaStream | undefined {
@@ -45,13 +49,14 @@ export class Watching {
     const abort = (this.#abort = new AbortController());
     this.#viewer = this.#peer = this.#error = this.#problem = undefined;
     this.meter.reset();
-    this.#to("connecting");
+    this.#course.to("connecting");
     try {
       const viewer = await realtime.subscribe({
         token,
         signal: abort.signal,
         onRemoteStream: (stream) => (this.#result = stream),
         onPeerConnection: (connection) => (this.#peer = connection),
+        onRetry: (error) => this.#course.retries(error),
       });
       this.#viewer = viewer;
       const isCurrent = () => this.#viewer === viewer && this.isRunning;
@@ -71,7 +76,7 @@ export class Watching {
 
   /** A picture is shown. Viewers are not told that some are generated: they see it. */
   seen(): void {
-    if (this.#phase === "connected") this.#to("generating");
+    if (this.phase === "connected") this.#course.to("generating");
   }
 
   #changed(state: ConnectionState, viewer: RealtimeViewer): void {
@@ -81,11 +86,11 @@ export class Watching {
       case "connected":
       case "generating":
         this.#error = undefined;
-        if (this.#peer && this.#phase !== "connected") this.meter.start(this.#peer);
-        return this.#to(state);
+        if (this.#peer && this.phase !== "connected") this.meter.start(this.#peer);
+        return this.#course.to(state);
       case "reconnecting":
         this.meter.stop();
-        return this.#to(state);
+        return this.#course.to(state);
       case "disconnected":
         // Why is said right after that, if it was not before.
         queueMicrotask(() => {
@@ -98,13 +103,7 @@ export class Watching {
     this.#problem = problem;
     this.#result = this.#peer = undefined;
     this.meter.stop();
-    this.#to("ended");
-  }
-
-  #to(phase: Phase): void {
-    if (this.#phase === phase) return;
-    this.#phase = phase;
-    announce(wordsOf(phase).title);
+    this.#course.to("ended");
   }
 }
 

@@ -41,6 +41,15 @@ test("the end of what is watched is said", async () => {
   expect([watching.phase, watching.problem?.text]).toEqual(["ended", "The session is over."]);
 });
 
+test("why it does not connect is said while that is tried again", async () => {
+  await start();
+  const { onRetry } = subscribe.mock.calls[0]![0] as { onRetry: (error: DispatchError) => void };
+  onRetry(new DispatchError("refused", "the server cannot be reached"));
+  expect(watching.words.empty).toBe("The server cannot be reached. Trying again…");
+  tells("connectionChange", "connected");
+  expect(watching.words.empty).toBe("Waiting for the first picture…");
+});
+
 test("a link that cannot be read says so, and another attempt begins anew", async () => {
   subscribe.mockRejectedValueOnce(new DispatchError("invalid_input", "this is no subscribe token"));
   await start();

@@ -33,12 +33,10 @@ export const deleting = new Question();
 
 /** What the menu of an entry of the list offers. */
 export function menuOf(meta: ConversationMeta): readonly MenuItem[] {
-  const isClosed = meta.status === "closed";
   return [
     { label: "Rename", icon: "edit", run: () => renaming.ask(meta) },
-    isClosed
-      ? { label: "Open again", icon: "chat", run: () => reopen(meta) }
-      : { label: "Close", icon: "archive", run: () => void close(meta) },
+    ...(meta.status !== "closed" ? [{ label: "Close", icon: "archive", run: () => void close(meta) } as const] : []),
+    ...(canReopen(meta) ? [{ label: "Open again", icon: "chat", run: () => void reopen(meta) } as const] : []),
     { label: "Copy id", icon: "copy", run: () => void copyId(meta.id) },
     { label: "Delete", icon: "trash", danger: true, run: () => deleting.ask(meta) },
   ];
@@ -61,17 +59,25 @@ export async function close(meta: ConversationMeta): Promise<void> {
   try {
     await conversations.close(meta.id);
     closeTab(meta.id);
-    const action = { label: "Show", run: () => show(meta.id) };
-    toasts.say(`Closed “${titleOf(meta)}”. Its next message opens it again.`, { action });
+    toasts.say(`Closed “${titleOf(meta)}”.`, { action: { label: "Open again", run: () => void reopen(meta) } });
   } catch (error) {
     toasts.fail(error, "close the conversation");
   }
 }
 
-/** A closed conversation is one again with its next message. */
-function reopen(meta: ConversationMeta): void {
-  show(meta.id);
-  toasts.say("It is open again with your next message.");
+/** An archive stays closed: what was said in it is summarised elsewhere, and goes on there. */
+export function canReopen({ id, status }: ConversationMeta): boolean {
+  return status === "closed" && !conversations.isArchive(id);
+}
+
+/** Opens a closed conversation again, and goes to it. */
+export async function reopen(meta: ConversationMeta): Promise<void> {
+  try {
+    await conversations.reopen(meta.id);
+    show(meta.id);
+  } catch (error) {
+    toasts.fail(error, "open the conversation again");
+  }
 }
 
 async function copyId(id: string): Promise<void> {

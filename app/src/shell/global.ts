@@ -8,11 +8,11 @@ import { type Route, router } from "../lib/router.svelte";
 import { server } from "../lib/server.svelte";
 import { tabs } from "../lib/tabs.svelte";
 import { type Theme, theme } from "../lib/theme.svelte";
-import { close, closeTab, deleting, show } from "./actions.svelte";
+import { canReopen, close, closeTab, deleting, reopen, show } from "./actions.svelte";
 
 /** What only the shell's own parts can do. */
 export interface Hands {
-  readonly toggleSidebar: () => void;
+  readonly toggleSidebar: () => unknown;
   readonly search: () => void;
   readonly write: () => void;
 }
@@ -27,8 +27,15 @@ export function shellCommands({ toggleSidebar, search, write }: Hands): readonly
       { id: "search", title: "Search conversations", keys: "G C", words: "list find", run: search },
     ]),
     ...group("Conversation", [
-      { id: "write", title: "Write a message", keys: "/", words: "composer focus", run: write },
+      { id: "write", title: "Write a message", keys: "/", words: "composer focus", when: isWritten, run: write },
       { id: "close", title: "Close this conversation", words: "archive finish", when: isOpen, run: () => withMeta(close) },
+      {
+        id: "reopen",
+        title: "Open this conversation again",
+        words: "reopen unarchive",
+        when: isClosed,
+        run: () => withMeta(reopen),
+      },
       {
         id: "delete",
         title: "Delete this conversation",
@@ -90,12 +97,21 @@ function shownId(): string | undefined {
   return router.route.view === "conversation" ? router.route.id : undefined;
 }
 
+function isWritten(): boolean {
+  return router.route.view === "new" || isConversation();
+}
+
 function isConversation(): boolean {
   return shownId() !== undefined;
 }
 
 function listed(): ConversationMeta | undefined {
   return conversations.get(shownId() ?? "");
+}
+
+function isClosed(): boolean {
+  const meta = listed();
+  return meta !== undefined && canReopen(meta);
 }
 
 function hasTabs(): boolean {

@@ -2,21 +2,29 @@ import { DispatchError } from "@dispatch/client";
 import { expect, test } from "vitest";
 import { notice } from "./link";
 
-const waiting = { state: "waiting", until: 10_000, attempt: 3 } as const;
+const error = new DispatchError("unreachable", "the server cannot be reached");
+const waiting = { state: "waiting", until: 10_000, attempt: 3, error } as const;
 
 test("says nothing while all is well", () => {
   expect(notice({ state: "open" }, true, 0)).toBeUndefined();
 });
 
 test("says when it is tried again, in whole seconds", () => {
-  const texts = [5_900, 6_000, 9_999, 10_000, 12_000].map((now) => notice(waiting, true, now)?.text);
-  expect(texts).toEqual([
-    "The server cannot be reached. Trying again in 5 s.",
-    "The server cannot be reached. Trying again in 4 s.",
-    "The server cannot be reached. Trying again in 1 s.",
-    "The server cannot be reached. Trying again.",
-    "The server cannot be reached. Trying again.",
+  const said = [5_900, 6_000, 9_999, 10_000, 12_000].map((now) => notice(waiting, true, now)?.more);
+  expect(said).toEqual([
+    "Trying again in 5 s.",
+    "Trying again in 4 s.",
+    "Trying again in 1 s.",
+    "Trying again.",
+    "Trying again.",
   ]);
+});
+
+test("says why there is none, also while it is tried again", () => {
+  const text = "The server cannot be reached.";
+  expect(notice(waiting, true, 0)).toMatchObject({ text, tone: "warn", action: "retry" });
+  expect(notice({ state: "connecting", error }, true, 0)).toMatchObject({ text, more: "Trying again.", action: "retry" });
+  expect(notice({ state: "connecting" }, true, 0)).toEqual({ text: "Connecting…", tone: "plain" });
 });
 
 test("says that the device is offline only when the connection is lost", () => {

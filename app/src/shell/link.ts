@@ -5,6 +5,8 @@ import { explain, wantsKey } from "../lib/errors";
 
 export interface LinkNotice {
   readonly text: string;
+  /** What is done about it, which changes while the text stays. */
+  readonly more?: string;
   readonly tone: "plain" | "warn" | "bad";
   /** What can be done about it. */
   readonly action?: "retry" | "key";
@@ -21,12 +23,17 @@ export function notice(link: LinkState, isOnline: boolean, now: number): LinkNot
       return { text: hint ? `${text} ${hint}` : text, tone: "bad", action: "retry" };
     }
     case "connecting":
-      return { text: "Connecting…", tone: "plain" };
-    case "waiting": {
-      if (!isOnline) return { text: "This device is offline. What is shown may be old.", tone: "warn", action: "retry" };
-      const left = Math.ceil((link.until - now) / 1_000);
-      const again = left > 0 ? `Trying again in ${left} s.` : "Trying again.";
-      return { text: `The server cannot be reached. ${again}`, tone: "warn", action: "retry" };
-    }
+      if (link.error === undefined) return { text: "Connecting…", tone: "plain" };
+      return lost(link.error, isOnline, 0);
+    case "waiting":
+      return lost(link.error, isOnline, link.until - now);
   }
+}
+
+/** Why there is none, and when it is tried again: in so many milliseconds. */
+function lost(error: unknown, isOnline: boolean, delay: number): LinkNotice {
+  const shown = { tone: "warn", action: "retry" } as const;
+  if (!isOnline) return { text: "This device is offline. What is shown may be old.", ...shown };
+  const left = Math.ceil(delay / 1_000);
+  return { text: explain(error).text, more: left > 0 ? `Trying again in ${left} s.` : "Trying again.", ...shown };
 }

@@ -113,7 +113,7 @@ describe("a surface", () => {
   });
 
   test("keeps what holds while there is no connection", () => {
-    workspace.link = { state: "waiting", until: 0, attempt: 1 };
+    workspace.link = { state: "waiting", until: 0, attempt: 1, error: new DispatchError("unreachable", "it is gone") };
     const options = ["a", "b"].map((value) => ({ value, label: value }));
     const many = ["a", "b", "c", "d", "e"].map((value) => ({ value, label: value }));
     show(
@@ -178,6 +178,15 @@ describe("a surface", () => {
       expect(input().value).toBe("7");
       press(input(), "Escape");
       expect(input().value).toBe("90");
+    });
+
+    test("which is not sent for another one that takes its place", () => {
+      show(field);
+      type(input(), "7");
+      change({ ...field, label: "Limit", value: 3, action: { actionId: "x/other" } }, field);
+      expect(shown.all("input").map((each) => (each as HTMLInputElement).value)).toEqual(["3", "30"]);
+      press(input(), "Enter");
+      expect(payloads()).toEqual([]);
     });
 
     test("which is not sent if it is the same", () => {
@@ -257,9 +266,12 @@ describe("a surface", () => {
     expect(shown.all("details[open]")).toEqual([]);
   });
 
-  test("leaves out kinds that are not known", () => {
-    show({ kind: "hologram", label: "Later" } as unknown as SurfaceField, { kind: "stat", label: "Now", value: "1" });
-    expect(shown.text()).toBe("Now 1");
+  test("shows kinds that are not known as the server gives them, beside the others", () => {
+    const hologram = { kind: "hologram", label: "Later", depth: 3 };
+    show(hologram as unknown as SurfaceField, { kind: "riddle" } as unknown as SurfaceField, { kind: "stat", label: "Now", value: "1" });
+    expect(shown.all("summary").map(({ textContent }) => textContent)).toEqual(["Later", "riddle"]);
+    expect(JSON.parse(shown.text("pre"))).toEqual(hologram);
+    expect(shown.text("dl")).toBe("Now 1");
   });
 
   test("says so when there is nothing in it", () => {

@@ -79,7 +79,7 @@ describe("an action", () => {
   });
 
   test("is not sent where there is no connection", () => {
-    workspace.link = { state: "waiting", until: 0, attempt: 1 };
+    workspace.link = { state: "waiting", until: 0, attempt: 1, error: new DispatchError("unreachable", "it is gone") };
     actions.run("set", 60);
     expect(workspace.asked).toEqual([]);
     expect(actions.of("set")).toMatchObject({

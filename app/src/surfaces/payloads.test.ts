@@ -18,6 +18,7 @@ test("a queue is read, with whatever else its messages have", () => {
   const messages = [{ id: "q1", text: "and the tests", queuedAt: 1, clientMessageId: "m" }];
   expect(queued({ messages })).toEqual(messages);
   expect(queued({ messages: [{ id: "q1", text: "and the tests" }] })).toBeUndefined();
+  expect(queued({ messages: [{ id: "q1", text: "at no time", queuedAt: 1e300 }] })).toBeUndefined();
   expect(queued({})).toBeUndefined();
 });
 
@@ -25,6 +26,7 @@ test("a timer is read, with times that may be missing", () => {
   expect(timer({ nextWarmAt: 5, lastWarmAt: null })).toEqual({ nextWarmAt: 5, lastWarmAt: null });
   expect(timer({ nextWarmAt: "5", lastWarmAt: null })).toBeUndefined();
   expect(timer({ nextWarmAt: 5 })).toBeUndefined();
+  expect(timer({ nextWarmAt: 1e300, lastWarmAt: null })).toBeUndefined();
 });
 
 test("a table is read if all of it is text", () => {

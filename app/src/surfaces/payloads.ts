@@ -51,7 +51,7 @@ function isTodo(value: unknown): value is Todo {
 }
 
 function isQueued(value: unknown): value is QueuedMessage {
-  return isText(field(value, "id")) && isText(field(value, "text")) && typeof field(value, "queuedAt") === "number";
+  return isText(field(value, "id")) && isText(field(value, "text")) && isDate(field(value, "queuedAt"));
 }
 
 function isRow(value: unknown): value is readonly string[] {
@@ -63,5 +63,10 @@ function isText(value: unknown): value is string {
 }
 
 function isTime(value: unknown): value is number | null {
-  return value === null || typeof value === "number";
+  return value === null || isDate(value);
+}
+
+/** Milliseconds since the Unix epoch of a time that can be written down. */
+function isDate(value: unknown): value is number {
+  return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
 }

@@ -1,13 +1,17 @@
 import { createRawSnippet, flushSync, mount, tick, unmount } from "svelte";
 import { afterEach, expect, test, vi } from "vitest";
+import { announce } from "../lib/announce.svelte";
+import { toasts } from "../lib/toasts.svelte";
 import Button from "./Button.svelte";
 import Dialog from "./Dialog.svelte";
 import Field from "./Field.svelte";
 import Menu from "./Menu.svelte";
+import Messages from "./Messages.svelte";
 
 const mounted: object[] = [];
 
 afterEach(async () => {
+  for (const { id } of toasts.shown) toasts.close(id);
   for (const one of mounted.splice(0)) await unmount(one);
   document.body.replaceChildren();
 });
@@ -67,6 +71,43 @@ test("a dialog takes the focus to its first field, and says when it is closed", 
   await tick();
   flushSync();
   expect([onclose.mock.calls.length, document.querySelector("dialog")]).toEqual([1, null]);
+});
+
+test("messages are where they can be seen and heard: in the topmost dialog, else in the page", async () => {
+  shown(Messages, { target: document.body, props: { base: true } });
+  const where = () => {
+    flushSync();
+    const told = [...document.querySelectorAll("[data-testid=toast], [data-testid=announced] p")];
+    return told.map((element) => [element.closest("dialog")?.querySelector("h2")?.textContent ?? "page", element.textContent?.trim()]);
+  };
+  toasts.say("Saved.");
+  announce("It is done.");
+  const all = (place: string) => [
+    [place, "Saved."],
+    [place, "It is done."],
+  ];
+  expect(where()).toEqual(all("page"));
+  shown(Dialog, { target: document.body, props: { open: true, title: "First", children: html("<p></p>") } });
+  expect(where()).toEqual(all("First"));
+  const second = shown(Dialog, { target: document.body, props: { open: true, title: "Second", children: html("<p></p>") } });
+  expect(where()).toEqual(all("Second"));
+  await unmount(mounted.splice(mounted.indexOf(second as object), 1)[0]!);
+  expect(where()).toEqual(all("First"));
+  find("dialog button[aria-label=Close]").click();
+  await tick();
+  expect(where()).toEqual(all("page"));
+});
+
+test("a dialog whose opener is gone gives the focus to what is left around it", async () => {
+  document.body.innerHTML = "<ul><li><button>One</button></li><li><button>Two</button></li></ul>";
+  find("button").focus();
+  shown(Dialog, { target: document.body, props: { open: true, title: "Delete", children: html("<input />") } });
+  expect(document.activeElement?.tagName).toBe("INPUT");
+  find("li").remove();
+  find("dialog button[aria-label=Close]").click();
+  await tick();
+  flushSync();
+  expect(document.activeElement?.textContent).toBe("Two");
 });
 
 test("a locked dialog has no button to close it, and does not close by a request", () => {

@@ -23,15 +23,21 @@ function listening() {
 it("looks again once for turns that end together, and not for those that begin", () => {
   const { run, changes } = listening();
   changes("active");
-  vi.runAllTimers();
+  vi.advanceTimersByTime(2_000);
   expect(run).not.toHaveBeenCalled();
   changes("idle");
   changes("idle");
-  vi.runAllTimers();
+  vi.advanceTimersByTime(2_000);
   expect(run).toHaveBeenCalledTimes(1);
   changes("closed");
-  vi.runAllTimers();
+  vi.advanceTimersByTime(2_000);
   expect(run).toHaveBeenCalledTimes(2);
+});
+
+it("looks again now and then, since nobody tells of the seconds of sessions", () => {
+  const { run } = listening();
+  vi.advanceTimersByTime(35_000);
+  expect(run).toHaveBeenCalledTimes(3);
 });
 
 it("is not put off by turns that end all the time", () => {
@@ -48,6 +54,6 @@ it("does nothing after it was left", () => {
   changes("idle");
   leave();
   changes("idle");
-  vi.runAllTimers();
+  vi.advanceTimersByTime(60_000);
   expect(run).not.toHaveBeenCalled();
 });

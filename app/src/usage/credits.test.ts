@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { decimal, drawn, micros, parsed, sum } from "./credits";
+import { axis, short } from "../ui/plot/scale";
+import { LEAST, decimal, drawn, micros, parsed, sum } from "./credits";
 
 describe("amounts of credits", () => {
   it("are read and written exactly", () => {
@@ -24,5 +25,9 @@ describe("amounts of credits", () => {
 
   it("can be drawn", () => {
     expect(drawn(micros("12.5"))).toBe(12.5);
+    const ticks = (amount: string) => axis(drawn(micros(amount)), 4, { least: LEAST }).ticks.map(short);
+    expect(ticks("0.000001")).toEqual(["0", "0.000001"]);
+    expect(ticks("0.000013")).toEqual(["0", "0.000005", "0.00001", "0.000015"]);
+    expect(ticks("9223372036854.775807").at(-1)).toBe("10000G");
   });
 });

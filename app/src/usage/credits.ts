@@ -2,6 +2,9 @@
 
 const DIGITS = 6;
 const ONE = 10n ** BigInt(DIGITS);
+
+/** The least amount that there is. */
+export const LEAST = 1 / Number(ONE);
 const FORM = /^(-?)(\d+)(?:\.(\d{1,6}))?$/;
 
 /** In millionths of a credit; `undefined` for what is no amount. */

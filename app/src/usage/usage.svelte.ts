@@ -61,11 +61,11 @@ export class UsageModel {
     return this.#isOperator;
   }
 
-  /** Reads a part. An earlier reading that is still under way is given up. */
-  async read(part: Part): Promise<void> {
+  /** Reads a part. An earlier reading that is still under way is given up. Nobody waits for a quiet one. */
+  async read(part: Part, { isQuiet = false }: { readonly isQuiet?: boolean } = {}): Promise<void> {
     this.#reading?.abort();
     const { signal } = (this.#reading = new AbortController());
-    this.#isReading = true;
+    this.#isReading ||= !isQuiet;
     const days = span(part, this.#now());
     try {
       const query = { from: before(days).from, to: days.to, ...(part.key !== undefined && { key: part.key }), signal };

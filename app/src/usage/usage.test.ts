@@ -70,6 +70,22 @@ describe("usage", () => {
     await third;
     expect(model.error).toBeUndefined();
   });
+
+  it("is read quietly, unless somebody waits", async () => {
+    const server = new Server();
+    const model = new UsageModel(server.workspace, () => NOW);
+    const quiet = model.read(FIRST, { isQuiet: true });
+    expect(model.isReading).toBe(false);
+    server.asked[0]?.answer([]);
+    await quiet;
+    const loud = model.read(FIRST);
+    const second = model.read(FIRST, { isQuiet: true });
+    await loud;
+    expect(model.isReading).toBe(true);
+    server.asked[2]?.answer([]);
+    await second;
+    expect(model.isReading).toBe(false);
+  });
 });
 
 describe("keys", () => {

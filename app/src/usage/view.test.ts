@@ -28,6 +28,7 @@ vi.mock("../lib/server.svelte", () => ({
           if (state.keys instanceof Error) throw state.keys;
           return state.keys;
         },
+        self: async () => ({ ...key("key_1", "shop", "12.5"), spent: "1234.5" }),
       },
       throughput: async () => ({
         models: [{ model: "demo/demo", tokensPerSecond: 51.23, totalOutputTokens: 1_234, totalGenMs: 24_000, turns: 2 }],
@@ -40,7 +41,7 @@ const { default: Usage } = await import("./Usage.svelte");
 
 const today = dayOf(Date.now());
 const used = { steps: 2, inputTokens: 1_000, cachedTokens: 400, outputTokens: 50, credits: "0.1" };
-const key = (id: string, name: string): ApiKey => ({ id, name, createdAt: 0, funds: "prepaid", balance: "0", held: "0" });
+const key = (id: string, name: string, balance = "0"): ApiKey => ({ id, name, createdAt: 0, funds: "prepaid", balance, held: "0" });
 
 let view: ReturnType<typeof mount> | undefined;
 
@@ -151,11 +152,23 @@ describe("the usage view", () => {
     expect(document.querySelector("[role=alert]")).toBeNull();
   });
 
+  it("reads the names of keys again that could not be read at first", async () => {
+    state.rows = [row(today, "key_1", "large", used)];
+    state.keys = new DispatchError("unreachable", "the server cannot be reached");
+    await open();
+    expect(tables()).not.toContain("By key");
+    state.keys = [key("key_1", "shop")];
+    [...document.querySelectorAll("button")].find(({ textContent }) => textContent?.includes("Refresh"))!.click();
+    await settled();
+    expect(labelled("By key").textContent).toContain("shop");
+  });
+
   it("shows a key that is not the operator's its own usage, and no other key", async () => {
     state.rows = [row(today, "key_1", "large", used)];
     state.keys = new DispatchError("operator-only", "no", { status: 403 });
     await open();
     expect(text()).toContain("This is what your key used.");
+    expect(text()).toContain("In all it used 1,234.5 credits, and has 12.5 credits left.");
     expect(document.querySelector("select")).toBeNull();
     expect(tables()).toEqual(["By model", "Speed by model, the fastest first"]);
   });

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
+import { still } from "./support/still.js";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
@@ -13,10 +14,9 @@ const COUNTS = new Set<string | null | undefined>(["moderate", "serious", "criti
 /** Fails if something of the view, or of a part of it, cannot be used by everybody. */
 export async function accessible(page: Page, part?: string): Promise<void> {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(await readFile(AXE, "utf8"));
+  // Half of a fade is no contrast.
+  await still(page);
   const { violations } = await page.evaluate(async (part): Promise<AxeResults> => {
-    // Half of a fade is no contrast.
-    const passing = document.getAnimations().filter((animation) => animation.effect?.getComputedTiming().endTime !== Infinity);
-    await Promise.all(passing.map((animation) => animation.finished.catch(() => {})));
     const { axe } = window as unknown as { axe: { run(context: unknown, options: unknown): Promise<AxeResults> } };
     return axe.run(part ?? document, { resultTypes: ["violations"] });
   }, part);

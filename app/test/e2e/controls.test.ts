@@ -219,6 +219,24 @@ test("images are pasted, dropped and chosen, and go with the message", async ({ 
   await expect.poll(async () => [...(await said(world, "one"))].sort()).toEqual(["image", "image", "look at these"]);
 });
 
+test("a message with images waits for the end of the turn, and says so", async ({ start }) => {
+  const world = await start();
+  const page = await running(world);
+  await page.setInputFiles('input[type="file"]', { name: "a.png", mimeType: "image/png", buffer: PNG });
+  await page.getByRole("img", { name: "a.png" }).waitFor();
+  await composer(page).fill("look at this");
+  await page.getByText("Images cannot be added to a turn that runs.").waitFor();
+  expect(await send(page).isDisabled()).toBe(true);
+  await page.keyboard.press("Enter");
+  expect(await composer(page).inputValue()).toBe("look at this");
+  world.provider.release("gate");
+  await page.getByText("I am done.").waitFor();
+  await expect.poll(() => send(page).isDisabled()).toBe(false);
+  await page.keyboard.press("Enter");
+  await answer(page, "You said: look at this").waitFor();
+  await expect.poll(async () => [...(await said(world, "one"))].sort()).toEqual(["image", "look at this", "please begin"]);
+});
+
 test("a model that takes no images is not sent any", async ({ start }) => {
   const world = await start();
   const page = await world.page();
@@ -349,6 +367,26 @@ test("a conversation is compacted after a question, and its archive is one click
   await page.getByText("number 0:").first().waitFor();
 });
 
+test("how full the context is is not said after a compaction, before the next turn says it", async ({ start }) => {
+  const world = await start();
+  world.provider.answer("count", [[say("Counted."), usage({ input: 100_000, output: 10 })]]);
+  for (let turn = 0; turn < 7; turn += 1) await world.turn("one", `message ${turn}`);
+  await world.turn("one", "count");
+  const page = await world.page();
+  await page.goto("/c/one");
+  const meter = page.getByRole("meter", { name: "Context" });
+  await expect.poll(() => meter.getAttribute("aria-valuetext")).toBe("50 % of 200k tokens");
+  world.provider.answer(/./, [[say("They counted."), usage({ input: 2_000, output: 10 })]]);
+  await world.ask("POST", "/conversations/one/compact", { keepLastN: 2 });
+  await meter.waitFor({ state: "detached" });
+  await page.reload();
+  await page.getByText("The conversation was compacted here.").waitFor();
+  await expect.poll(() => meter.count()).toBe(0);
+  await composer(page).fill("go on");
+  await page.keyboard.press("Enter");
+  await expect.poll(() => meter.getAttribute("aria-valuetext")).toBe("1 % of 200k tokens");
+});
+
 test("a compaction that is refused says why", async ({ start }) => {
   const world = await start();
   await world.turn("one", "hello");
@@ -412,6 +450,28 @@ test("the details say what each turn took, as the server does, and grow with the
     ["2", "50k", "2,000", "900", "50.9k"],
     ["1", "3,200", "1,500", "200", "2,120"],
   ]);
+});
+
+test("the steps of a turn are in the details while it runs, and the context is as full as they say", async ({ start }) => {
+  const world = await start();
+  await world.write("a.txt", "the text of a");
+  world.provider.answer("begin", [
+    [call("read_file", { path: "a.txt" }), usage({ input: 19_000, output: 1_000 })],
+    [until("gate"), say("Done."), usage({ input: 40_000, output: 20 })],
+  ]);
+  await world.turn("one", "hello");
+  const page = await world.page();
+  await page.goto("/c/one");
+  await details(page).click();
+  const panel = page.getByRole("complementary", { name: "Details" });
+  await composer(page).fill("begin");
+  await page.keyboard.press("Enter");
+  await panel.getByText("Turn 2, running").click();
+  await panel.getByRole("list", { name: "Steps of turn 2" }).getByText("19k in, 1,000 out").waitFor();
+  await expect.poll(() => page.getByRole("meter", { name: "Context" }).getAttribute("aria-valuetext")).toBe("10 % of 200k tokens");
+  world.provider.release("gate");
+  await panel.locator("summary").filter({ hasText: "59k in, 1,020 out" }).waitFor();
+  await panel.getByText("Turn 2", { exact: true }).waitFor();
 });
 
 test("the details are a sheet on a phone, and give the focus back", async ({ start }) => {

@@ -30,6 +30,40 @@ test.for(VIEWS)("Tab comes to everything in $name", async ({ world: options, key
   }
 });
 
+test.for(VIEWS)("nothing of $name has to be scrolled sideways in the narrowest window", async (view, { start }) => {
+  const { world: options, key, prepare, open } = view;
+  const world = await start(options);
+  await prepare?.(world);
+  const page = await world.page({ phone: true, ...(key !== undefined && { key }) });
+  await open(page, world);
+  // Also that of a window of 1280 pixels at 400 %.
+  await page.setViewportSize({ width: 320, height: 568 });
+  const tooWide = await page.evaluate(() => {
+    // Code, tables and tabs have frames of their own to be scrolled in.
+    const frames = "main, main > *, [data-testid=transcript], dialog[open], dialog[open] .body";
+    return [document.documentElement, ...document.querySelectorAll(frames)]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1)
+      .map((element) => element.outerHTML.slice(0, 160));
+  });
+  expect(tooWide).toEqual([]);
+});
+
+test("what is chosen can be seen where the system has its own colours", async ({ start }) => {
+  const world = await start();
+  await others(world);
+  const page = await world.page();
+  await page.emulateMedia({ forcedColors: "active" });
+  await page.goto("/c/count");
+  await said(page, "I count them.").waitFor();
+  const framed = async (selector: string) => {
+    const outlines = await page.locator(selector).evaluateAll((all) => all.map((element) => getComputedStyle(element).outlineStyle));
+    return outlines.length > 0 && outlines.every((style) => style === "solid");
+  };
+  await expect.poll(() => framed("[aria-current=page]")).toBe(true);
+  await page.keyboard.press("Control+k");
+  await expect.poll(() => framed("[role=option][aria-selected=true]")).toBe(true);
+});
+
 test("whoever wants less motion gets none", async ({ start }) => {
   const world = await start();
   await others(world);

@@ -1,6 +1,7 @@
 // Whether a view can be used without a mouse: Tab comes to everything, and one sees where it is.
 
 import type { Page } from "playwright-core";
+import { still } from "./support/still.js";
 
 /** What a page tells of the element that has the focus. */
 interface Stop {
@@ -20,6 +21,8 @@ const MOST = 400;
  * stops.
  */
 export async function keyboard(page: Page): Promise<readonly string[]> {
+  // What has not come in yet is not in view.
+  await still(page);
   await page.evaluate(begin);
   const stops: Stop[] = [];
   for (let presses = 0; presses < MOST; presses += 1) {

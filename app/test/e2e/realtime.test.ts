@@ -121,6 +121,91 @@ test("a camera that is not permitted says what to do, and what is sent goes on",
   await sees(page, same);
 });
 
+test("a camera that is taken away is missed, here and in other views, and can be chosen again", async ({ start: begin }) => {
+  const world = await begin({ settings: MODEL });
+  const page = await world.page();
+  await page.addInitScript(() => {
+    const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async (constraints) => {
+      const stream = await open(constraints);
+      Object.assign(window, { camera: stream.getVideoTracks()[0] });
+      return stream;
+    };
+  });
+  const unplug = () =>
+    page.evaluate(() => {
+      const { camera } = window as unknown as { camera: MediaStreamTrack };
+      camera.stop();
+      camera.dispatchEvent(new Event("ended"));
+    });
+  await open(page);
+  const camera = page.getByRole("radio", { name: "Camera" });
+  await camera.check();
+  await start(page);
+  await unplug();
+  await page.getByRole("alert").getByText("The camera stopped.").waitFor();
+  await page.locator("figure.source").getByText("Nothing is sent.").waitFor();
+  await state(page, "No pictures");
+  await accessible(page);
+  await camera.check();
+  await state(page, "Generating");
+  expect((await newest(world)).connections).toHaveLength(1);
+  await page.getByRole("link", { name: "Settings" }).click();
+  await unplug();
+  await page.getByText("Nothing is sent to the realtime session. The camera stopped.").first().waitFor();
+  await page.getByRole("region", { name: "Realtime session" }).getByText("No pictures").waitFor();
+  await page.getByRole("button", { name: "Show", exact: true }).click();
+  await page.getByRole("radio", { name: "Test clip" }).check();
+  await state(page, "Generating");
+});
+
+test("a screen is shared, and another one in its place", async ({ start: begin }) => {
+  const world = await begin({ settings: MODEL });
+  const page = await world.page();
+  await open(page);
+  await start(page);
+  await page.getByRole("radio", { name: "Screen" }).check();
+  await page.locator("figure.source figcaption").getByText("Screen").waitFor();
+  const source = page.locator("figure.source video");
+  const shown = () => source.evaluate((video: HTMLVideoElement) => (video.srcObject as MediaStream | null)?.getTracks()[0]?.id);
+  const first = await shown();
+  await accessible(page);
+  await button(page, "Share something else").click();
+  await expect.poll(shown).not.toBe(first);
+  await page.getByText("Latency, transport").waitFor();
+  const before = await figure(page, "Seconds billed");
+  await expect.poll(() => figure(page, "Seconds billed")).toBeGreaterThan(before + 1);
+  expect((await newest(world)).connections).toHaveLength(1);
+});
+
+test("the result has a window of its own, and comes back into the page", async ({ start: begin }) => {
+  const world = await begin({ settings: MODEL });
+  const page = await world.page();
+  await open(page);
+  expect(await button(page, "Own window").isDisabled()).toBe(true);
+  await start(page);
+  await button(page, "Own window").click();
+  const isFloating = () => page.evaluate(() => document.pictureInPictureElement !== null);
+  await expect.poll(isFloating).toBe(true);
+  await button(page, "Back into the page").click();
+  await button(page, "Own window").waitFor();
+  expect(await isFloating()).toBe(false);
+});
+
+test("why it does not connect is said at once, and it does when that is over", async ({ start: begin }) => {
+  const world = await begin({ settings: MODEL });
+  const page = await world.page();
+  await open(page);
+  await world.kill();
+  await button(page, "Start").click();
+  await page.locator("figure.result").getByText("The server cannot be reached. Trying again…").waitFor({ timeout: 5_000 });
+  await state(page, "Connecting");
+  await accessible(page);
+  await world.server.run();
+  await state(page, "Generating");
+});
+
 test("the pictures fill the screen, and do no more", async ({ start: begin }) => {
   const world = await begin({ settings: MODEL });
   const page = await world.page();
@@ -232,12 +317,14 @@ test("a key that runs out is warned, told, and can go on when something was adde
   const { key, secret } = await world.ask<{ key: { id: string }; secret: string }>("POST", "/v1/keys", { name: "shop", credits: "1.5" });
   const page = await world.page({ key: secret });
   await open(page);
+  await page.getByText("1.5 left, for 3 s").waitFor();
   await start(page);
   await page.getByText("The credits are nearly used up.").waitFor();
   await page.getByText("The credits of this key are used up.").waitFor();
   const shown = page.getByRole("region", { name: "Receipt" });
   await shown.getByText("The credits were used up.").waitFor();
   expect(await newest(world)).toMatchObject({ seconds: 3, credits: "1.5", settled: true, reason: "insufficient_credits" });
+  await page.getByText("0 left, for 0 s").waitFor();
   await world.ask("POST", `/v1/keys/${key.id}/credit`, { credits: "100", depositId: "d-1" });
   await shown.getByRole("button", { name: "Go on with this session" }).click();
   await state(page, "Generating");
@@ -256,7 +343,7 @@ test("a server that is killed comes back, and the session goes on with its look"
   const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
   await world.kill();
   await state(page, "Reconnecting");
-  await page.getByText("The connection was lost. Connecting again…").waitFor();
+  await page.locator("figure.result").getByText(/^The .* Trying again…$/).waitFor();
   await world.server.run();
   await state(page, "Generating");
   await sees(page, inverted);
@@ -281,6 +368,7 @@ test("a session goes on when its view is left, and is stopped from anywhere", as
   await page.getByRole("link", { name: "Settings" }).click();
   await bar.getByRole("button", { name: "Stop" }).click();
   await bar.waitFor({ state: "detached" });
+  await page.getByText(/The realtime session has ended: \d+ seconds?, [\d.]+ credits\./).first().waitFor();
   await expect.poll(async () => (await newest(world)).reason).toBe("disconnect");
 });
 
@@ -377,6 +465,28 @@ test("everything can be done without a mouse", async ({ start: begin }) => {
   await page.evaluate(() => (document.activeElement as HTMLElement).blur());
   await page.keyboard.press("s");
   await state(page, "Ended");
+});
+
+test("what it costs is in sight on a phone, wherever one has scrolled to", async ({ start: begin }) => {
+  const world = await begin({ keys: ["operator"], settings: MODEL });
+  const { secret } = await world.ask<{ secret: string }>("POST", "/v1/keys", { name: "shop", credits: "100" });
+  const page = await world.page({ phone: true, key: secret });
+  await open(page);
+  await start(page);
+  const bill = main(page).locator("header").getByText(/^\d+ s, [\d.]+ credits, [\d.]+ left$/);
+  await bill.waitFor();
+  const isInSight = () =>
+    bill.evaluate((bill) => {
+      const { top, bottom } = bill.getBoundingClientRect();
+      return top >= 0 && bottom <= innerHeight;
+    });
+  expect(await isInSight()).toBe(true);
+  await page.getByRole("heading", { name: "Last sessions" }).scrollIntoViewIfNeeded();
+  expect(await isInSight()).toBe(true);
+  const seconds = async () => parseInt(await bill.innerText());
+  const before = await seconds();
+  await expect.poll(seconds).toBeGreaterThan(before);
+  await accessible(page);
 });
 
 test("it can be used by everybody, on a phone too, in each state and in the dark", async ({ start: begin }) => {

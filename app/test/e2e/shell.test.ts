@@ -63,6 +63,9 @@ test("conversations are renamed, closed, opened and deleted from the list", asyn
   await list(page).getByRole("button", { name: "Closed (1)" }).click();
   await entry(page, "First").waitFor();
   await list(other).getByRole("button", { name: "Closed (1)" }).waitFor();
+  await choose(page, "First", "Open again");
+  await page.waitForURL("**/c/c1");
+  for (const one of [page, other]) await expect.poll(() => list(one).getByRole("button", { name: /Closed/ }).count()).toBe(0);
 
   await choose(page, "Third", "Delete");
   await dialog(page, "Delete the conversation?").getByRole("button", { name: "Cancel" }).click();
@@ -72,6 +75,59 @@ test("conversations are renamed, closed, opened and deleted from the list", asyn
   await toast(page, "Deleted “Third”.").waitFor();
   for (const one of [page, other]) await expect.poll(() => entry(one, "Third").count()).toBe(0);
   expect(JSON.stringify(await world.ask("GET", "/conversations"))).not.toContain("c3");
+});
+
+test("a title that another device gives shows at once, in the list and in the tab", async ({ start }) => {
+  const world = await start();
+  await conversations(world, "First");
+  const page = await world.page();
+  await page.goto("/c/c1");
+  await tab(page, "First").waitFor();
+  await world.ask("PUT", "/conversations/c1/title", { title: "Named elsewhere" });
+  await entry(page, "Named elsewhere").waitFor();
+  await tab(page, "Named elsewhere").waitFor();
+  await page.getByRole("heading", { level: 1, name: "Named elsewhere" }).waitFor();
+});
+
+test("whatever is taken away leaves the focus near by", async ({ start }) => {
+  const world = await start();
+  await conversations(world, "First", "Second", "Third");
+  const page = await world.page();
+  await page.goto("/c/c1");
+  await entry(page, "Third").focus();
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim());
+  await page.keyboard.press("Delete");
+  await expect.poll(focused).toBe("Cancel");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await toast(page, "Deleted “Third”.").waitFor();
+  await expect.poll(focused).toMatch(/First|Second/);
+
+  await page.getByRole("button", { name: "Hide the sidebar" }).press("Enter");
+  await expect.poll(focused).toBe("Show the sidebar");
+  await page.keyboard.press("Enter");
+  await expect.poll(focused).toBe("Hide the sidebar");
+
+  await entry(page, "Second").click();
+  await tab(page, "Second").waitFor();
+  await page.getByRole("button", { name: "Close the tab First" }).press("Enter");
+  await expect.poll(focused).toContain("Second");
+});
+
+test("messages can be read and pressed above a dialog", async ({ start }) => {
+  const world = await start();
+  await conversations(world, "First");
+  const page = await world.page();
+  await page.goto("/settings");
+  await entry(page, "First").waitFor();
+  await page.keyboard.press("Shift+?");
+  await dialog(page, "Keyboard shortcuts").waitFor();
+  const message = dialog(page, "Keyboard shortcuts").getByTestId("toast").filter({ hasText: "Asked to show “First”." });
+  await expect.poll(async () => (await world.ask("POST", "/conversations/c1/open"), message.count())).toBe(1);
+  await accessible(page);
+  await message.getByRole("button", { name: "Close message" }).click();
+  await expect.poll(() => page.getByTestId("toast").count()).toBe(0);
+  await dialog(page, "Keyboard shortcuts").waitFor();
 });
 
 test("a running conversation is stopped before it is deleted", async ({ start }) => {
@@ -223,6 +279,11 @@ test("the palette finds commands and conversations, and gives the focus back", a
   await page.keyboard.press("Enter");
   await page.waitForURL("**/c/c1");
 
+  // What opens it closes it, and is nothing of the browser's while it is held.
+  await page.keyboard.press("Control+k");
+  await box.waitFor();
+  await page.keyboard.press("Control+k");
+  await expect.poll(() => box.count()).toBe(0);
   await page.keyboard.press("Control+k");
   await box.fill("zzzz");
   await page.getByText("Nothing found.").waitFor();
@@ -352,6 +413,41 @@ test("where no key is needed none is asked for", async ({ start }) => {
   await page.getByRole("heading", { name: "Loaded Extensions" }).waitFor();
   await page.getByText("This device has no key.").waitFor();
   expect(await page.getByRole("dialog").count()).toBe(0);
+});
+
+test("single keys can be turned off, and others go on", async ({ start }) => {
+  const world = await start();
+  const page = await world.page();
+  await page.goto("/settings");
+  await page.getByRole("checkbox", { name: /Single keys/ }).uncheck();
+  await page.keyboard.press("g");
+  await page.keyboard.press("u");
+  await page.keyboard.press("Shift+?");
+  await page.reload();
+  await page.getByRole("heading", { level: 1, name: "Settings" }).waitFor();
+  await page.keyboard.press("Shift+?");
+  await page.keyboard.press("Control+k");
+  await dialog(page, "Commands").waitFor();
+  expect([new URL(page.url()).pathname, await page.getByRole("dialog").count()]).toEqual(["/settings", 1]);
+});
+
+test("a key that is remembered in one tab, or forgotten, is so in the others", async ({ start }) => {
+  const world = await start({ keys: ["operator-key"] });
+  await conversations(world, "Behind the door");
+  world.expects(/401/);
+  world.expects(/WebSocket/);
+  const page = await world.page();
+  const other = await world.another(page);
+  for (const one of [page, other]) {
+    await one.goto("/settings");
+    await dialog(one, "Key").waitFor();
+  }
+  await dialog(page, "Key").getByLabel("Key", { exact: true }).fill("operator-key");
+  await dialog(page, "Key").getByLabel("Remember it on this device").check();
+  await page.keyboard.press("Enter");
+  for (const one of [page, other]) await entry(one, "Behind the door").waitFor();
+  await page.getByRole("button", { name: "Forget the key" }).click();
+  await dialog(other, "Key").getByText("This server asks for a key.").waitFor();
 });
 
 test("the theme is kept on this device", async ({ start }) => {

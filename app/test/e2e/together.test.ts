@@ -1,6 +1,7 @@
 // Several who look at one conversation see the same, whatever happens to them meanwhile.
 
 import type { Page } from "playwright-core";
+import { picture } from "./support/scenes.js";
 import { type Line, TALL, logged, printed, shown } from "./support/transcripts.js";
 import { composer, said } from "./support/views.js";
 import { type World, call, expect, say, test, think, until } from "./world.js";
@@ -105,6 +106,26 @@ test("what the command line was told of a turn is what a browser shows of it", a
   expect(texts.join(" ").replaceAll(/\s+/g, " ")).toBe(told.replaceAll(/([.])(?=[A-Z])/g, "$1 "));
 });
 
+test("another device sees the images of a message at once, and since when a tool runs", async ({ start }) => {
+  const world = await start();
+  const running = "while [ ! -e stop ]; do sleep 0.05; done";
+  world.provider.answer("look", [[call("run_shell", { command: running })], [say("I looked.")]]);
+  void world.turn(TRIP, "look at this", { images: [{ url: picture() }] }).catch(() => {});
+  const tool = (page: Page) => page.locator("[data-item=tool]");
+  const seconds = async (page: Page) => parseInt((await tool(page).locator("[data-volatile]").textContent()) ?? "");
+  const first = await open(world);
+  await expect.poll(() => seconds(first), { timeout: 30_000 }).toBeGreaterThanOrEqual(4);
+  const second = await open(world, { phone: true });
+  await tool(second).locator("[data-volatile]").waitFor();
+  expect(await seconds(second)).toBeGreaterThanOrEqual(4);
+  for (const page of [first, second]) {
+    const image = page.getByRole("button", { name: "Image: show it large" }).locator("img");
+    await expect.poll(() => image.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(160);
+  }
+  await world.write("stop", "");
+  await sees(second, "I looked.");
+});
+
 test("a reload in the middle of a turn shows the same", async ({ start }) => {
   const world = await start();
   await script(world);
@@ -126,6 +147,22 @@ test("a reload in the middle of a turn shows the same", async ({ start }) => {
   await expect.poll(() => isActive(world)).toBe(false);
   await showsTheLog(world, page);
   await showsTheLog(world, second);
+});
+
+test("a device that was offline while the conversation was compacted shows what is there now", async ({ start }) => {
+  const world = await start();
+  for (let turn = 1; turn <= 8; turn += 1) await world.turn(TRIP, `stop number ${turn}`);
+  const page = await open(world);
+  await sees(page, "You said: stop number 8");
+  await world.offline(page, true);
+  await page.getByTestId("link").waitFor();
+  world.provider.answer(/./, [[say("They listed stops.")]]);
+  await world.ask("POST", `/conversations/${TRIP}/compact`, { keepLastN: 2 });
+  await world.turn(TRIP, "stop number 9");
+  await world.offline(page, false);
+  await sees(page, "The conversation was compacted here.");
+  await sees(page, "stop number 9");
+  expect((await shown(page)).filter(([kind]) => kind === "user").map(([, text]) => text)).toEqual(["stop number 8", "stop number 9"]);
 });
 
 test("a server that is killed in the middle of a turn comes back with what was seen, and goes on", async ({ start }) => {

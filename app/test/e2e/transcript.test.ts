@@ -3,6 +3,7 @@
 import type { Locator, Page } from "playwright-core";
 import { FORBIDDEN, VECTORS } from "../../src/conversation/transcript/markdown/testing/vectors.js";
 import { accessible } from "./axe.js";
+import { TALL } from "./support/transcripts.js";
 import { type World, call, expect, fail, say, test, think, until, usage } from "./world.js";
 
 const ID = "7d0b1c52-2f0e-4a53-8c2f-4f0a1d6c9e11";
@@ -66,6 +67,8 @@ test("a turn is seen as it happens, and the same after a reload and on another d
     [until("gate"), say("Done:\n\n- one\n- two\n")],
   ]);
   const page = await open(world);
+  // All of it is in the window: what is out of sight need not be in the document.
+  await page.setViewportSize({ width: 1_280, height: TALL });
   await send(page, "please work");
   await items(page, "user").filter({ hasText: "please work" }).waitFor();
   await items(page, "thinking").filter({ hasText: "First I look." }).waitFor();
@@ -74,10 +77,15 @@ test("a turn is seen as it happens, and the same after a reload and on another d
   await expect.poll(() => items(page, "tool").nth(1).getAttribute("data-state")).toBe("failed");
   expect(await items(page, "tool").nth(1).textContent()).toContain("exit code 3");
   // Small changes are shown as what they are.
-  await page.getByRole("group", { name: "Changes of a.txt" }).filter({ hasText: "three" }).waitFor();
+  const edited = page.getByRole("group", { name: "Changes of a.txt" });
+  await edited.filter({ hasText: "three" }).waitFor();
+  // Where in the file that is nobody says; a whole file has its lines numbered.
+  expect(await edited.locator(".number").count()).toBe(0);
+  expect(await page.getByRole("group", { name: "Changes of b.txt" }).locator(".number").allTextContents()).toEqual(["1"]);
   await scroller(page).getByText("Working", { exact: true }).waitFor();
 
   const device = await open(world, { phone: true });
+  await device.setViewportSize({ width: 390, height: TALL });
   await items(device, "tool").nth(3).waitFor();
   expect(await seen(device)).toEqual(await seen(page));
   await page.reload();
@@ -176,6 +184,106 @@ test("the transcript stays at its end while something is said, unless the reader
   await expect.poll(() => above(page)).toBeLessThan(10);
 });
 
+test("what one selects does not run away while more is said", async ({ start }) => {
+  const world = await start();
+  const more = Array.from({ length: 300 }, (_, index) => `Line ${index} of a long answer.\n\n`).join("");
+  world.provider.answer("tell", [[say(more, { perSecond: 600 }), until("end"), say("The end.")]]);
+  const page = await open(world);
+  const top = () => scroller(page).evaluate((element) => element.scrollTop);
+  await send(page, "tell me");
+  await items(page, "text").filter({ hasText: "Line 60" }).waitFor();
+  const { x, y, height } = (await scroller(page).boundingBox())!;
+  const [left, middle] = [x + 140, y + height / 2];
+  await page.mouse.move(left, middle);
+  await page.mouse.down();
+  const before = await top();
+  await expect.poll(() => above(page)).toBeGreaterThan(400);
+  expect(Math.abs((await top()) - before)).toBeLessThanOrEqual(2);
+  await page.mouse.move(left + 120, middle + 100, { steps: 4 });
+  await page.mouse.up();
+  expect(await page.evaluate(() => getSelection()?.toString())).toContain("of a long answer.");
+  await expect.poll(() => above(page)).toBeGreaterThan(800);
+  expect(Math.abs((await top()) - before)).toBeLessThanOrEqual(2);
+  await page.getByRole("button", { name: /Follow the answer|new item/ }).click();
+  await expect.poll(() => above(page)).toBeLessThan(10);
+  world.provider.release("end");
+  await items(page, "text").filter({ hasText: "The end." }).waitFor();
+  await expect.poll(() => above(page)).toBeLessThan(10);
+});
+
+test("what is selected is copied as a whole, however far it goes", async ({ start }) => {
+  const world = await start();
+  await long(world, 60);
+  const page = await open(world);
+  await items(page, "text").filter({ hasText: "Answer 60." }).waitFor();
+  await scroller(page).focus();
+  await page.keyboard.press("Home");
+  const begin = items(page, "text").filter({ hasText: "Answer 2." });
+  await begin.evaluate((row) => getSelection()!.setBaseAndExtent(row, 0, row, row.childNodes.length));
+  await page.keyboard.press("End");
+  const end = items(page, "text").filter({ hasText: "Answer 60." });
+  await end.evaluate((row) => getSelection()!.extend(row, row.childNodes.length));
+  const answers = Array.from({ length: 59 }, (_, index) => `Answer ${index + 2}.`);
+  await expect
+    .poll(async () => {
+      const text = await page.evaluate(() => getSelection()!.toString());
+      return text.match(/Answer \d+\./g);
+    })
+    .toEqual(answers);
+});
+
+test("what is folded out in one conversation is not so in another", async ({ start }) => {
+  const world = await start();
+  for (const word of ["apples", "pears"]) world.provider.answer(word, [[think(`About ${word}.`), say(`There are ${word}.`)]]);
+  await world.turn("other", "count the pears");
+  await world.turn(ID, "count the apples");
+  const page = await open(world);
+  const thought = (text: string) => items(page, "thinking").filter({ hasText: text }).getByRole("button");
+  await thought("About apples.").click();
+  expect(await thought("About apples.").getAttribute("aria-expanded")).toBe("true");
+  await page.getByRole("navigation", { name: "Conversations", exact: true }).getByRole("link", { name: /count the pears/ }).click();
+  await thought("About pears.").waitFor();
+  expect(await thought("About pears.").getAttribute("aria-expanded")).toBe("false");
+  await page.goBack();
+  await thought("About apples.").waitFor();
+  expect(await thought("About apples.").getAttribute("aria-expanded")).toBe("true");
+});
+
+test("that an answer is finished is not said of one that is only left", async ({ start }) => {
+  const world = await start();
+  world.provider.answer("wait", [[say("I wait."), until("gate"), say("I waited.")]]);
+  await world.turn("other", "hello");
+  const page = await open(world);
+  const announced = () => page.getByTestId("announced").allTextContents();
+  await send(page, "wait for me");
+  await items(page, "text").filter({ hasText: "I wait." }).waitFor();
+  const links = page.getByRole("navigation", { name: "Conversations", exact: true });
+  await links.getByRole("link", { name: /hello/ }).click();
+  await items(page, "text").filter({ hasText: "You said: hello" }).waitFor();
+  expect((await announced()).join()).not.toContain("The answer is finished.");
+  await links.getByRole("link", { name: /wait for me/ }).click();
+  await items(page, "text").filter({ hasText: "I wait." }).waitFor();
+  world.provider.release("gate");
+  await items(page, "text").filter({ hasText: "I waited." }).waitFor();
+  await expect.poll(async () => (await announced()).join()).toContain("The answer is finished.");
+});
+
+test("a text that is written from right to left is shown so, and code is not", async ({ start }) => {
+  const world = await start();
+  world.provider.answer("שלום", [[say("שלום לך.\n\n- אחת\n  ```js\n  let a = 1;\n  ```\n\nAnd in English.")]]);
+  const page = await open(world);
+  const direction = (of: Locator) => of.evaluate((element) => getComputedStyle(element).direction);
+  await page.getByRole("textbox", { name: "Message" }).fill("שלום");
+  expect(await direction(page.getByRole("textbox", { name: "Message" }))).toBe("rtl");
+  await send(page, "שלום");
+  const answer = items(page, "text").first();
+  await answer.getByText("And in English.").waitFor();
+  expect(await direction(items(page, "user").first())).toBe("rtl");
+  expect(await direction(answer.getByText("שלום לך."))).toBe("rtl");
+  expect(await direction(answer.locator("pre"))).toBe("ltr");
+  expect(await direction(answer.getByText("And in English."))).toBe("ltr");
+});
+
 test("older history comes when the reader goes up, without a jump, and the place is kept", async ({ start }) => {
   const world = await start();
   await long(world, 130);
@@ -253,7 +361,7 @@ test("markdown is shown as it is meant, and nothing in it does anything", async 
   expect(await answer.textContent()).toContain("<b onclick=alert(1)>raw</b>");
   expect(await answer.locator("img, script, b, [style], [onclick]").count()).toBe(0);
   expect(await answer.locator("td").evaluateAll((all) => all.map((cell) => getComputedStyle(cell).textAlign))).toEqual([
-    "left",
+    "start",
     "right",
   ]);
   await answer.getByRole("button", { name: "Show the image “a cat” from pictures.invalid" }).waitFor();
@@ -299,6 +407,15 @@ test("images of messages open large, also those that are behind a key", async ({
   expect(await small.evaluate((button) => button === document.activeElement)).toBe(true);
 });
 
+test("an image that cannot be shown says so", async ({ start }) => {
+  const world = await start();
+  await world.turn(ID, "look at this", { images: [{ url: `data:image/png;base64,${PIXEL}` }] });
+  const page = await world.page();
+  await page.route("**/images/**", (route) => route.fulfill({ contentType: "image/png", body: "no image" }));
+  await page.goto(`/c/${ID}`);
+  await page.getByText("The image could not be loaded.").waitFor();
+});
+
 test("a turn says what it took, and each of its steps on demand", async ({ start }) => {
   const world = await start();
   await world.write("a.txt", "a");
@@ -315,7 +432,8 @@ test("a turn says what it took, and each of its steps on demand", async ({ start
   await line.press("Enter");
   const rows = page.getByRole("group", { name: "Figures of the turn" }).getByRole("row");
   expect(await rows.count()).toBe(4);
-  expect(await rows.nth(1).textContent()).toContain("50k");
+  const cells = (await rows.nth(2).getByRole("cell").allTextContents()).slice(0, 4);
+  expect(cells).toEqual(["60k", "50k", "200", "60.2k"]);
 });
 
 test("what was compacted is in the archive, one click away, which can only be read", async ({ start }) => {
@@ -353,6 +471,63 @@ test("a first message makes a conversation, and the writer stays in the composer
   // "New" is another conversation.
   await page.goto("/");
   await page.getByText("What is to be done?").waitFor();
+});
+
+test("a first message that arrives when its writer has left begins one conversation, and the next one another", async ({ start }) => {
+  const world = await start();
+  await world.turn("other", "hello");
+  const page = await world.page();
+  let arrive = () => {};
+  await page.route("**/chat", async (route) => {
+    await new Promise<void>((resolve) => (arrive = resolve));
+    await route.continue();
+  });
+  await page.goto("/");
+  await send(page, "the first");
+  await page.getByText("Sending…").waitFor();
+  const links = page.getByRole("navigation", { name: "Conversations", exact: true });
+  await links.getByRole("link", { name: /hello/ }).click();
+  await items(page, "text").filter({ hasText: "You said: hello" }).waitFor();
+  arrive();
+  await links.getByRole("link", { name: /the first/ }).waitFor();
+  await page.unroute("**/chat");
+  await page.keyboard.press("Control+Shift+O");
+  await page.getByText("What is to be done?").waitFor();
+  await send(page, "the second");
+  await items(page, "text").filter({ hasText: "You said: the second" }).waitFor();
+  expect(await items(page, "user").allTextContents()).toEqual(["the second"]);
+});
+
+test("a new conversation that is known already by the time its page is loaded is shown as what it is", async ({ start }) => {
+  const world = await start();
+  const page = await world.page();
+  await page.goto("/");
+  await page.getByText("What is to be done?").waitFor();
+  const id = (await page.evaluate(() => sessionStorage.getItem("dispatch.new")))!;
+  // As if the page had been left after its message, and before the answer to that.
+  await page.goto("/settings");
+  await world.turn(id, "hello");
+  await page.goto("/");
+  await items(page, "text").filter({ hasText: "You said: hello" }).waitFor();
+  expect(new URL(page.url()).pathname).toBe(`/c/${id}`);
+});
+
+test("a closed conversation says so, until it is opened again, or its next message does that", async ({ start }) => {
+  const world = await start();
+  await world.turn(ID, "hello");
+  const page = await open(world);
+  await items(page, "text").filter({ hasText: "You said: hello" }).waitFor();
+  const note = page.getByText("This conversation is closed. Your next message opens it again.");
+  expect(await note.count()).toBe(0);
+  await world.ask("POST", `/conversations/${ID}/close`);
+  await note.waitFor();
+  await send(page, "are you there");
+  await items(page, "text").filter({ hasText: "You said: are you there" }).waitFor();
+  await note.waitFor({ state: "detached" });
+  await world.ask("POST", `/conversations/${ID}/close`);
+  await page.getByRole("note").getByRole("button", { name: "Open again" }).click();
+  await note.waitFor({ state: "detached" });
+  expect(await world.ask("GET", `/conversations/${ID}/status`)).toMatchObject({ status: "idle" });
 });
 
 test("a deleted conversation says so", async ({ start }) => {

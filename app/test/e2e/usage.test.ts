@@ -135,6 +135,15 @@ test("seconds of a realtime session are on the page as they are in the ledger, a
   await producer.getByRole("combobox", { name: "Model" }).selectOption("small");
   await producer.getByRole("main").getByRole("button", { name: "Start", exact: true }).click();
   await expect.poll(async () => sum(await rowsOf(world), ({ seconds }) => seconds)).toBeGreaterThanOrEqual(2);
+  // It grows while the session runs, and so do the seconds that its key sees; what the key has left shrinks.
+  const viewer = await world.page({ key: secret });
+  world.expects(/403/);
+  await viewer.goto("/usage");
+  const seconds = async () => Number(/Realtime ([\d,]+) s/.exec(await said(viewer))?.[1]);
+  const left = async () => Number(await viewer.locator("strong").filter({ hasText: /credits/ }).innerText().then(parseFloat));
+  const before = [await seconds(), await left()] as const;
+  await expect.poll(seconds).toBeGreaterThan(before[0]);
+  await expect.poll(left).toBeLessThan(before[1]);
   await producer.getByRole("main").getByRole("button", { name: "Stop", exact: true }).click();
   await producer.getByRole("region", { name: "Receipt" }).getByText("Settled").waitFor();
 

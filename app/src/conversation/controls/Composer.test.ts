@@ -302,6 +302,27 @@ describe("images", () => {
   });
 });
 
+test("a message with images waits for the end of the turn, and says so before", async () => {
+  const picture = { id: "1", name: "a.png", mimeType: "image/png", size: 4, url: "data:image/png;base64,AAAAAA==" };
+  await show();
+  draftOf(view.id).attach([picture]);
+  type(field(), "look");
+  view.activeTurn = "t1";
+  flushSync();
+  expect(button("Send").disabled).toBe(true);
+  expect(shown.text("[role=status]:has(.words)")).toContain("Images cannot be added to a turn that runs.");
+  press(field(), "Enter");
+  await settled();
+  expect([view.asked, field().value, shown.all("img").length]).toEqual([[], "look", 1]);
+
+  view.activeTurn = undefined;
+  flushSync();
+  expect(shown.all("[role=status]:has(.words)")).toEqual([]);
+  press(field(), "Enter");
+  await settled();
+  expect(view.asked).toMatchObject([["send", "look", [{ url: picture.url }]]]);
+});
+
 describe("the model", () => {
   const anchor = () => shown.get('[aria-haspopup="listbox"]');
   const options = () => shown.all("[role=option]").map(({ id, textContent }) => ({ id, text: textContent!.trim() }));

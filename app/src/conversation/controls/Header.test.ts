@@ -89,6 +89,19 @@ describe("the title", () => {
     expect(toasts.shown.map(({ text }) => text)).toEqual(["Could not rename the conversation: the disk is full."]);
   });
 
+  test("is saved for the conversation that it was typed for", async () => {
+    await show();
+    click(button("Rename"));
+    await settled();
+    type(shown.get<HTMLInputElement>("input"), "Of the first");
+    const other = new FakeView();
+    [other.id, other.title] = ["c2", "The second"];
+    shown.props.view = other;
+    await settled();
+    expect([view.asked, other.asked]).toEqual([[["setTitle", "Of the first"]], []]);
+    expect([shown.text("h1"), shown.all("input").length]).toEqual(["The second", 0]);
+  });
+
   test("of a conversation that is not there yet cannot be edited", async () => {
     [view.isEmpty, view.title] = [true, ""];
     await show();
@@ -163,6 +176,25 @@ describe("compacting", () => {
     expect(toasts.shown[0]?.text).toBe("The conversation is compacted.");
     toasts.shown[0]!.action!.run();
     expect(router.route).toEqual({ view: "conversation", id: "c1-archive" });
+  });
+
+  test("is shown where it goes on, and nowhere else", async () => {
+    await show();
+    await ask();
+    const { shut, open } = gate();
+    view.gate = shut;
+    click(confirm());
+    const other = new FakeView();
+    other.id = "c2";
+    shown.props.view = other;
+    await settled();
+    expect([shown.all(".row [role=status]").length, dialog().length]).toEqual([0, 0]);
+    shown.props.view = view;
+    await settled();
+    expect(shown.text(".row [role=status]")).toBe("Compacting");
+    open();
+    await settled();
+    expect(shown.all(".row [role=status]")).toEqual([]);
   });
 
   test("that is refused says why, in its place", async () => {

@@ -1,4 +1,4 @@
-import { DispatchError } from "@dispatch/client";
+import { DispatchError, type Models } from "@dispatch/client";
 import { flushSync } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { FakeWorkspace, type Rendered, click, press, render } from "../../surfaces/testing.svelte";
@@ -6,6 +6,7 @@ import type { ConversationView } from "../view";
 // So that it is there at once when the panel loads it.
 import "./Details.svelte";
 import Panel from "./Panel.svelte";
+import { models } from "./models.svelte";
 import { FakeView, step, turn } from "./testing.svelte";
 
 const fake = vi.hoisted(() => ({ server: { workspace: undefined as unknown, link: { state: "open" } } }));
@@ -16,7 +17,7 @@ vi.mock("../../lib/server.svelte", () => fake);
 const PATIENCE = { timeout: 20_000 };
 
 class Workspace extends FakeWorkspace {
-  models = async () => ({ models: [] });
+  models = async (): Promise<Models> => ({ models: [] });
   mcp = vi.fn(async (conversationId: string) => ({
     conversationId,
     cwd: null,
@@ -132,10 +133,44 @@ test("turns are listed, the newest first, with their steps", async () => {
     "Speed50 tokens/s",
   ]);
   expect(shown.all('[aria-label="Steps of turn 2"] li').map(({ textContent }) => textContent!.replace(/\s+/g, " ").trim())).toEqual([
-    "Step 1 1,000 in, 200 out first token 300 ms 50 tokens/s",
-    "Step 2 1,000 in, 200 out",
+    "Step 1 1,000 in, 200 out context 1,200 first token 300 ms 50 tokens/s",
+    "Step 2 1,000 in, 200 out context 1,200",
   ]);
   expect(shown.text("dl")).toContain("21k 71 % from the cache");
+});
+
+test("a turn that runs is listed with the steps that it has behind it", async () => {
+  view.activeTurn = "t1";
+  view.metrics = [turn("t1")];
+  await show();
+  expect(shown.text("summary")).toBe("Turn 1, running 1,000 in, 200 out");
+  expect(shown.all('[aria-label="Steps of turn 1"] li')).toHaveLength(1);
+  view.activeTurn = undefined;
+  flushSync();
+  expect(shown.text("summary")).toBe("Turn 1 1,000 in, 200 out");
+});
+
+test("how full the context is now is not said between a compaction and the next turn", async () => {
+  workspace.models = async () => ({ models: ["a/b"], modelInfo: { "a/b": { contextWindow: 200_000 } } });
+  await models.read(workspace);
+  view.model = "a/b";
+  view.metrics = [turn("t1", { contextSize: 50_000, startedAt: 1_000 })];
+  await show();
+  expect(shown.text("figcaption li")).toBe("Context, 25 % now");
+  view.compactedAt = 2_000;
+  flushSync();
+  expect(shown.text("figcaption li")).toBe("Context");
+});
+
+test("the servers are those of the conversation that is shown", async () => {
+  await show();
+  await vi.waitFor(() => expect(shown.text()).toContain("files MCP connected"), PATIENCE);
+  workspace.mcp.mockReturnValue(new Promise(() => {}));
+  const other = new FakeView();
+  other.id = "c2";
+  shown.props.view = other;
+  flushSync();
+  expect(shown.text()).not.toContain("files MCP connected");
 });
 
 test("many turns are shown in parts", async () => {

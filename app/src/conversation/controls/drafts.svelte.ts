@@ -27,9 +27,6 @@ export class Draft {
   /** What could not be sent while the next message was begun already. */
   #unsent = $state.raw<Message>();
   #problem = $state.raw<Explanation>();
-  /** The images of messages that went to a queue, by their texts: a queue shows none. */
-  #sent = new Map<string, readonly Attachment[]>();
-
   /** Which images are kept. */
   #kept: string;
 
@@ -87,7 +84,6 @@ export class Draft {
     this.#write(EMPTY);
     try {
       await view.send(message.text, message.images.map(({ url, mimeType }) => ({ url, mimeType })));
-      if (message.images.length > 0) this.#sent.set(message.text, message.images);
       return true;
     } catch (error) {
       this.#problem = explain(error);
@@ -114,11 +110,9 @@ export class Draft {
     this.#keep();
   }
 
-  /** Puts a text from the queue before what is being written, with the images that were sent with it. */
+  /** Puts a text from the queue before what is being written. */
   takeFromQueue(text: string): void {
-    const images = this.#sent.get(text.trim()) ?? [];
-    this.#sent.delete(text.trim());
-    this.#write(joined({ text, images }, this.#now));
+    this.#write(joined({ ...EMPTY, text }, this.#now));
   }
 
   #write(message: Message): void {
@@ -152,9 +146,8 @@ function isEmpty({ text, images }: Message): boolean {
 
 function keep(key: string, value: string): void {
   if (value === "") return session.remove(key);
-  session.set(key, value);
   // What does not fit is not kept: better nothing than what was before.
-  if (session.get(key) !== value) session.remove(key);
+  if (!session.set(key, value)) session.remove(key);
 }
 
 function read(key: string): Message {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { contextOf, ofTurn, percent, total } from "./figures";
+import { contextOf, modelOf, ofTurn, percent, total } from "./figures";
 import { step, turn } from "./testing.svelte";
 
 const fast = step({
@@ -36,8 +36,8 @@ describe("the figures of a turn", () => {
       tokensPerSecond: 100,
       durationMs: 9_000,
       steps: [
-        { fresh: 200, cached: 800, output: 300, firstTokenMs: 250, tokensPerSecond: 150, durationMs: 2_250 },
-        { fresh: 1_500, cached: 0, output: 100, firstTokenMs: 900, tokensPerSecond: 50, durationMs: 2_900 },
+        { fresh: 200, cached: 800, output: 300, context: 1_300, firstTokenMs: 250, tokensPerSecond: 150, durationMs: 2_250 },
+        { fresh: 1_500, cached: 0, output: 100, context: 1_600, firstTokenMs: 900, tokensPerSecond: 50, durationMs: 2_900 },
       ],
     });
   });
@@ -75,6 +75,19 @@ test("the context is that of the last turn that said something of it", () => {
   expect(contextOf(turns, undefined)).toEqual({ used: 124_000 });
   expect(contextOf(turns, 100_000)).toEqual({ used: 124_000, window: 100_000, part: 1 });
   expect(contextOf([turn("t3")], 200_000)).toBeUndefined();
+});
+
+test("the context is not known between a compaction and the next turn", () => {
+  const before = turn("t1", { contextSize: 50_000, startedAt: 1_000 });
+  const after = turn("t2", { contextSize: 4_000, startedAt: 3_000 });
+  expect(contextOf([before], 200_000, 2_000)).toBeUndefined();
+  expect(contextOf([before, after], 200_000, 2_000)?.used).toBe(4_000);
+  expect(contextOf([before, turn("t3", { contextSize: 5_000 })], 200_000, 2_000)?.used).toBe(5_000);
+});
+
+test("the model is that of the last turn that says it", () => {
+  expect(modelOf([turn("t1", { model: "a/b" }), turn("t2", { model: "a/c" }), turn("t3")])).toBe("a/c");
+  expect(modelOf([turn("t1")])).toBeUndefined();
 });
 
 test("only what is full has 100 percent, and only what is empty 0", () => {

@@ -11,6 +11,8 @@ export interface Figures {
   /** Tokens of the prompts that came from the provider's cache. */
   readonly cached: number;
   readonly output: number;
+  /** Tokens that the conversation occupied then. */
+  readonly context?: number | undefined;
   /** From the beginning of the first answer to the first word of it. */
   readonly firstTokenMs?: number;
   readonly tokensPerSecond?: number;
@@ -24,14 +26,13 @@ export interface TurnFigures extends Figures {
   readonly model?: string | undefined;
   /** Why it ended, if it did not just stop. */
   readonly reason?: string | undefined;
-  /** Tokens that the conversation occupies as of this turn. */
-  readonly context?: number | undefined;
   readonly steps: readonly Figures[];
 }
 
 export function ofStep({ usage, ttftMs, decodeMs, genTotalMs }: StepMetrics): Figures {
   return {
     ...tokensOf(usage),
+    ...known("context", usage.inputTokens + usage.outputTokens || undefined),
     ...known("firstTokenMs", ttftMs),
     ...known("tokensPerSecond", speed([{ usage, decodeMs }])),
     ...known("durationMs", genTotalMs),
@@ -88,11 +89,20 @@ export interface Context {
   readonly part?: number | undefined;
 }
 
-/** The context as of the last turn that said something of it. */
-export function contextOf(turns: readonly Metered[], window: number | undefined): Context | undefined {
-  const used = turns.findLast(({ contextSize }) => contextSize !== undefined)?.contextSize;
-  if (used === undefined) return undefined;
+/** The context as of the last turn that said something of it; not known where the conversation was compacted after that. */
+export function contextOf(
+  turns: readonly Metered[],
+  window: number | undefined,
+  compactedAt = -Infinity,
+): Context | undefined {
+  const { contextSize: used, startedAt = Infinity } = turns.findLast(({ contextSize }) => contextSize !== undefined) ?? {};
+  if (used === undefined || startedAt <= compactedAt) return undefined;
   return window ? { used, window, part: Math.min(1, used / window) } : { used };
+}
+
+/** The model of the last turn that says it. */
+export function modelOf(turns: readonly Metered[]): string | undefined {
+  return turns.findLast(({ model }) => model)?.model;
 }
 
 /** In percent: only what is full says 100, and only what is empty says 0. */

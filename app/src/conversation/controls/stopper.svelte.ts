@@ -46,6 +46,7 @@ export class Stopper {
       this.#disarm();
       return void this.stop();
     }
+    this.#disarm();
     this.#armed = this.#view.activeTurn;
     announce("Press Escape again to stop the turn.");
     this.#timer = setTimeout(() => this.#disarm(), TWICE);

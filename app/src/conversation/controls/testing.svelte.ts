@@ -12,6 +12,8 @@ export class FakeView implements ConversationView {
   activeTurn = $state<string>();
   metrics = $state.raw<readonly Metered[]>([]);
   archive = $state<string>();
+  compactedAt = $state<number>();
+  isClosed = $state(false);
   title = $state("A tour");
   model = $state<string | null>(null);
   effort = $state<ReasoningEffort | null>(null);

@@ -75,6 +75,11 @@ export class Draft {
     this.#add(seq, stepId, { ...call, output: "", result: undefined, durationMs: undefined });
   }
 
+  /** The tool of a call that goes on runs since then: it may have had to wait for others of its step. */
+  started(callId: string, since: number): void {
+    this.#change(callId, (call) => (call.since === undefined ? call : { ...call, since }));
+  }
+
   output(callId: string, data: string): void {
     this.#change(callId, (call) => ({ ...call, output: call.output + clean(data) }));
   }

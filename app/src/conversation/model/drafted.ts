@@ -5,15 +5,20 @@ import { unique } from "./outbox.svelte.js";
 
 const NAME = "dispatch.new";
 
+/** Browsers need not keep anything. */
+let known: string | undefined;
+
 export function draftId(): string {
-  const kept = session.get(NAME);
-  if (kept) return kept;
-  const id = unique();
-  session.set(NAME, id);
-  return id;
+  if (known === undefined) {
+    known = session.get(NAME) ?? unique();
+    session.set(NAME, known);
+  }
+  return known;
 }
 
-/** The next conversation is another one. */
-export function forgetDraftId(): void {
+/** The next conversation is another one, if it would have been that one. */
+export function forgetDraftId(id: string): void {
+  if (known !== id) return;
+  known = undefined;
   session.remove(NAME);
 }

@@ -2,9 +2,10 @@
 
 import { type ConversationEvent, DispatchError } from "@dispatch/client";
 import type { Workspace } from "@dispatch/client/workspace";
+import { clock } from "../../lib/clock.svelte";
 import { explain } from "../../lib/errors";
 import { Frames } from "./frames.js";
-import { EMPTY, type State, asked, hasOlder, isStale, withEvents, withHistory, withOlder } from "./transcript.js";
+import { EMPTY, type State, asked, hasOlder, isStale, since, withEvents, withHistory, withOlder } from "./transcript.js";
 
 /** How many chunks are read at first, and how many more at a time. */
 const PAGE = 200;
@@ -86,7 +87,7 @@ export class Follower {
     const left = [
       this.#workspace.on("link", ({ state }) => {
         const isOpen = state === "open";
-        // What happened before the connection was there is only in the history.
+        // What happened before the connection was there is only in the history: also that the log was replaced.
         if (isOpen && !wasOpen) this.#isDue();
         wasOpen = isOpen;
       }),
@@ -141,6 +142,7 @@ export class Follower {
           this.#frames.ask();
         }
       } catch {
+        if (signal.aborted) return;
         // The connection says why. It may be there again at some time.
         await this.#untilOpen();
         this.#isDue();
@@ -170,7 +172,7 @@ export class Follower {
   #flush(): void {
     const heard = this.#heard.splice(0);
     if (heard.some((event) => "turnId" in event)) this.#wasHeard = true;
-    this.#transcript = withEvents(this.#transcript, heard, Date.now());
+    this.#transcript = withEvents(this.#transcript, heard, clock.now());
     this.#listener.changed();
     if (isStale(this.#transcript)) void this.#read();
   }
@@ -189,8 +191,8 @@ export class Follower {
     try {
       while (isStale(this.#transcript) && !signal.aborted) {
         const ask = asked(this.#transcript);
-        const { latestSeq } = this.#transcript;
-        const part = latestSeq > 0 ? { sinceSeq: latestSeq } : { limit: PAGE };
+        const sinceSeq = since(this.#transcript);
+        const part = sinceSeq > 0 ? { sinceSeq } : { limit: PAGE };
         const page = await this.#workspace.conversations.history(this.#id, { ...part, signal });
         this.#transcript = withHistory(this.#transcript, page, ask);
         this.#state = "ready";

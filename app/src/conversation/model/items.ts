@@ -33,7 +33,7 @@ export interface Prose extends Placed {
 export interface Thinking extends Placed {
   readonly kind: "thinking";
   readonly text: string;
-  /** When it was first heard of, by the clock of this device; only while it goes on. */
+  /** When it was first heard of, by the clock of the server; only while it goes on. */
   readonly since: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface Call {
   readonly output: string;
   readonly result: { readonly content: string; readonly isError: boolean } | undefined;
   readonly durationMs: number | undefined;
-  /** When it was first heard of, by the clock of this device; only while it runs. */
+  /** When it began, as far as that was heard, else when it was first heard of. By the clock of the server; only while it runs. */
   readonly since: number | undefined;
 }
 
@@ -68,7 +68,7 @@ export interface Failure extends Placed {
 export interface Retry extends Placed {
   readonly kind: "retry";
   readonly attempt: number;
-  /** When, by the clock of this device. */
+  /** When, by the clock of the server. */
   readonly until: number;
   readonly message: string;
 }

@@ -1,6 +1,13 @@
 // A conversation that is shown, brought up to date as long as it is.
 
-import type { ImageInput, QueuedMessage, QueuedMessageExtras, ReasoningEffort } from "@dispatch/client";
+import type {
+  ConversationMeta,
+  ImageInput,
+  QueuedMessage,
+  QueuedMessageExtras,
+  ReasoningEffort,
+  StepMetrics,
+} from "@dispatch/client";
 import type { Workspace } from "@dispatch/client/workspace";
 import { toasts } from "../../lib/toasts.svelte";
 import type { ConversationView } from "../view";
@@ -12,17 +19,25 @@ import { hasOlder } from "./transcript.js";
 
 /** What the list of conversations knows of one, and does for it. */
 export interface Register {
-  get(id: string): { readonly title: string; readonly compactedFrom?: string } | undefined;
+  get(id: string): Pick<ConversationMeta, "title" | "status" | "lastActivityAt" | "compactedFrom"> | undefined;
   rename(id: string, title: string): Promise<void>;
 }
 
 type Queued = QueuedMessage & QueuedMessageExtras;
+
+interface Options {
+  /** Its first message makes it. */
+  readonly isNew?: boolean;
+  /** The server has a message of it, whether or not anybody still looks. */
+  readonly begun?: () => void;
+}
 
 export class ConversationModel implements ConversationView {
   readonly id: string;
   /** What it is asked of. */
   readonly workspace: Workspace;
   readonly #register: Register;
+  readonly #begun: () => void;
   readonly #settings: Settings;
   readonly #outbox = new Outbox();
   readonly #follower: Follower;
@@ -31,12 +46,21 @@ export class ConversationModel implements ConversationView {
   #queue = $state.raw<readonly Queued[]>([]);
   readonly #metricsByTurn = $derived(new Map(this.#metrics.map((metrics) => [metrics.turnId, metrics])));
   #isReadingMetrics = false;
+  readonly #newest = $derived(this.live.at(-1) ?? this.turns.at(-1));
+  /** The same for as long as no step ends. */
+  readonly #told = $derived(this.#newest?.told);
+  readonly #toldOf = $derived(this.#newest?.turnId);
+  readonly #allMetrics = $derived.by(() => {
+    const [told, turnId] = [this.#told, this.#toldOf];
+    if (!told || turnId === undefined || told.steps.length === 0 || this.#metricsByTurn.has(turnId)) return this.#metrics;
+    return [...this.#metrics, told.end ?? soFar(turnId, told.steps)];
+  });
 
-  /** One that exists, or with `isNew` one that its first message makes. */
-  constructor(workspace: Workspace, id: string, register: Register, { isNew = false } = {}) {
+  constructor(workspace: Workspace, id: string, register: Register, { isNew = false, begun = () => {} }: Options = {}) {
     this.workspace = workspace;
     this.id = id;
     this.#register = register;
+    this.#begun = begun;
     this.#settings = new Settings(workspace, id, !isNew);
     this.#follower = new Follower(workspace, id, {
       changed: () => this.#settle(),
@@ -100,11 +124,20 @@ export class ConversationModel implements ConversationView {
   }
 
   get metrics(): readonly Metrics[] {
-    return this.#metrics;
+    return this.#allMetrics;
   }
 
   get archive(): string | undefined {
     return this.#register.get(this.id)?.compactedFrom;
+  }
+
+  get compactedAt(): number | undefined {
+    // Nothing was written since into what it has become the archive of.
+    return this.archive === undefined ? undefined : this.#register.get(this.archive)?.lastActivityAt;
+  }
+
+  get isClosed(): boolean {
+    return this.#register.get(this.id)?.status === "closed";
   }
 
   get title(): string {
@@ -133,9 +166,10 @@ export class ConversationModel implements ConversationView {
     return told?.end && kept ? { ...told.end, ...kept } : (kept ?? told?.end);
   }
 
-  /** The images of a message: of one that is not written yet, if it was sent from here. */
+  /** The images of a message: of one that was sent from here and is not written yet, those that are here. */
   picturesOf({ images, messageIds }: Pick<Said, "images" | "messageIds">): readonly Picture[] {
-    return images.length > 0 ? images : this.#outbox.picturesOf(messageIds);
+    const own = this.#outbox.picturesOf(messageIds);
+    return own.length > 0 ? own : images;
   }
 
   async send(text: string, images: readonly ImageInput[]): Promise<void> {
@@ -151,6 +185,7 @@ export class ConversationModel implements ConversationView {
       }),
     );
     this.#settle();
+    this.#begun();
     // The message has arrived, whatever becomes of this.
     this.#settings.keep().catch((error: unknown) => toasts.fail(error, "keep the effort for later turns"));
   }
@@ -239,4 +274,21 @@ export class ConversationModel implements ConversationView {
     // What could not be read stays as it was: the next change, or the next connection, reads it again.
     this.#settings.read().catch(() => undefined);
   }
+}
+
+/** Of a turn that goes on: what its steps have said. */
+function soFar(turnId: string, steps: readonly StepMetrics[]): Metrics {
+  const sum = (of: (usage: StepMetrics["usage"]) => number | undefined) =>
+    steps.reduce((all, { usage }) => all + (of(usage) ?? 0), 0);
+  const { inputTokens, outputTokens } = steps.at(-1)!.usage;
+  return {
+    turnId,
+    steps,
+    usage: {
+      inputTokens: sum((usage) => usage.inputTokens),
+      outputTokens: sum((usage) => usage.outputTokens),
+      cacheReadTokens: sum((usage) => usage.cacheReadTokens),
+    },
+    ...(inputTokens + outputTokens > 0 && { contextSize: inputTokens + outputTokens }),
+  };
 }

@@ -1,4 +1,4 @@
-import { type ConversationEvent, DispatchError } from "@dispatch/client";
+import { type ConversationEvent, DispatchError, type TurnEvent, type Usage } from "@dispatch/client";
 import { flushSync } from "svelte";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ConversationModel } from "./model.svelte.js";
@@ -101,6 +101,64 @@ describe("a conversation that is shown", () => {
     server.tell("link", { state: "open" });
     await settle();
     expect(shown.turns).toHaveLength(2);
+  });
+
+  test("is read anew when its log was replaced while there was no connection", async () => {
+    const random = new Random(5);
+    server.chunks = [...turn(random, "turn-0", 1).chunks];
+    server.chunks = [...server.chunks, ...turn(random, "turn-1", server.chunks.length + 1).chunks];
+    const shown = await open();
+    expect(shown.turns).toHaveLength(2);
+    server.tell("link", { state: "waiting", until: 0, attempt: 1 });
+    server.chunks = [{ seq: 1, role: "system", chunk: { type: "text", text: "They spoke." } }];
+    server.tell("link", { state: "open" });
+    await settle();
+    expect(shown.generation).toBe(1);
+    expect(shown.turns).toMatchObject([{ items: [{ kind: "note", text: "They spoke." }] }]);
+  });
+
+  test("says what the steps of a turn that goes on have taken, and nothing twice", async () => {
+    server.metrics = [{ turnId: "turn-9", usage: { inputTokens: 1, outputTokens: 1 }, steps: [] }];
+    const shown = await open();
+    const step = (number: number, usage: Usage): ConversationEvent[] => {
+      const stepId = `turn-0#${number}` as never;
+      return [{ type: "usage", ...ids, stepId, usage }, { type: "step-complete", ...ids, stepId, genTotalMs: 4 }];
+    };
+    server.say(userMessage("hello"));
+    await settle();
+    expect(shown.metrics.map(({ turnId }) => turnId)).toEqual(["turn-9"]);
+    server.say(...step(0, { inputTokens: 10, outputTokens: 2 }), ...step(1, { inputTokens: 20, outputTokens: 3, cacheReadTokens: 9 }));
+    await settle();
+    expect(shown.metrics[1]).toMatchObject({
+      turnId: "turn-0",
+      usage: { inputTokens: 30, outputTokens: 5, cacheReadTokens: 9 },
+      contextSize: 23,
+      steps: [{ genTotalMs: 4 }, { genTotalMs: 4 }],
+    });
+    const before = shown.metrics;
+    server.say({ type: "text-delta", ...ids, delta: "more" });
+    await settle();
+    expect(shown.metrics).toBe(before);
+
+    server.say({ type: "done", ...ids, reason: "stop", durationMs: 7, usage: { inputTokens: 30, outputTokens: 5 }, contextSize: 23 });
+    await settle();
+    expect(shown.metrics[1]).toMatchObject({ turnId: "turn-0", durationMs: 7 });
+    server.metrics = [...server.metrics, { turnId: "turn-0", usage: { inputTokens: 30, outputTokens: 5 }, steps: [], durationMs: 8 }];
+    server.say({ type: "turn-sealed", ...ids });
+    await settle();
+    expect(shown.metrics.map(({ turnId, durationMs }) => [turnId, durationMs])).toEqual([["turn-9", undefined], ["turn-0", 8]]);
+  });
+
+  test("knows when it was compacted, and that it is closed", async () => {
+    const known = {
+      c: { title: "One", status: "closed", lastActivityAt: 9, compactedFrom: "a" },
+      a: { title: "One", status: "closed", lastActivityAt: 5 },
+    } as const;
+    model = new ConversationModel(server.workspace, "c", { ...register, get: (id) => known[id as keyof typeof known] });
+    expect([model.archive, model.compactedAt, model.isClosed]).toEqual(["a", 5, true]);
+    model.leave();
+    const other = await open();
+    expect([other.archive, other.compactedAt, other.isClosed]).toEqual([undefined, undefined, false]);
   });
 
   test("is read when a turn was over before it was heard", async () => {
@@ -210,22 +268,38 @@ describe("a message", () => {
     const shown = await open();
     const url = "data:image/png;base64,AAAA";
     await shown.send("look", [{ url }]);
-    server.say(userMessage("look", server.sent[0]!.clientMessageId));
+    const kept = { url: "/images/c/1.png" };
+    server.say({ ...(userMessage("look", server.sent[0]!.clientMessageId) as TurnEvent & { type: "user-message" }), images: [kept] });
     await settle();
     const said = shown.live[0]!.items[0]!;
     expect(said.kind === "said" && shown.picturesOf(said)).toEqual([{ url }]);
+    // To another device they come with the message.
+    expect(said.kind === "said" && shown.picturesOf({ ...said, messageIds: ["from elsewhere"] })).toEqual([kept]);
   });
 
   test("makes a conversation, with what was chosen for it", async () => {
-    const shown = await open({ isNew: true });
+    const begun = vi.fn();
+    const shown = await open({ isNew: true, begun });
     expect(server.asked).toEqual([]);
     await shown.setModel("scripted/small");
     await shown.setEffort("low");
     await shown.setCwd("/srv");
     expect(server.asked).toEqual([]);
+    const { onSend } = server;
+    server.onSend = () => {
+      throw away;
+    };
+    await expect(shown.send("hello", [])).rejects.toBe(away);
     expect(shown.isBegun).toBe(false);
-    await shown.send("hello", []);
+    expect(begun).not.toHaveBeenCalled();
+    server.sent.length = 0;
+    server.onSend = onSend;
+    // It is one also if nobody looks any more when its message arrives.
+    const sending = shown.send("hello", []);
+    shown.leave();
+    await sending;
     expect(shown.isBegun).toBe(true);
+    expect(begun).toHaveBeenCalled();
     expect(server.sent[0]).toMatchObject({ model: "scripted/small", reasoningEffort: "low", cwd: "/srv", whenActive: "queue" });
     await settle();
     expect(server.settings["reasoningEffort"]).toBe("low");

@@ -16,7 +16,7 @@ export interface Echo {
 
 export class Outbox {
   #echoes = $state.raw<readonly Echo[]>([]);
-  /** The images of what was sent from here: events do not bring them, the history does. */
+  /** The images of what was sent from here. */
   readonly #pictures = new Map<string, readonly Picture[]>();
   /** What may have arrived or not. */
   #unsure: { readonly content: string; readonly messageId: string } | undefined;

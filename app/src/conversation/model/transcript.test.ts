@@ -13,6 +13,7 @@ import {
   asked,
   hasOlder,
   isStale,
+  since,
   withEvents,
   withHistory,
   withOlder,
@@ -47,7 +48,7 @@ function read(chunks: readonly Logged[], sinceSeq: number): Page {
 }
 
 function caughtUp(state: State, chunks: readonly Logged[]): State {
-  return withHistory(state, read(chunks, state.latestSeq), asked(state));
+  return withHistory(state, read(chunks, since(state)), asked(state));
 }
 
 /** In batches as frames make them. */
@@ -127,7 +128,7 @@ describe("a conversation", () => {
         reading = undefined;
       } else if (!reading && isStale(state) && random.chance(0.6)) {
         const ask = asked(state);
-        reading = { page: read(visible, state.latestSeq), ask };
+        reading = { page: read(visible, since(state)), ask };
       }
       const ids = [...state.turns, ...state.live].map(({ turnId }) => turnId);
       expect(new Set(ids).size).toBe(ids.length);
@@ -195,6 +196,24 @@ describe("a conversation", () => {
     expect(caughtUp(compacted, [summary]).turns[0]!.items).toMatchObject([{ kind: "note", text: "They spoke." }]);
   });
 
+  test.each(SEEDS.slice(0, 100))("that was compacted while nobody listened is read anew (seed %i)", (seed) => {
+    const random = new Random(seed);
+    const made = turnsFor(random, 6);
+    const all = made.flatMap(({ chunks }) => chunks);
+    const before = caughtUp(EMPTY, all.slice(0, made[0]!.chunks.length + made[1]!.chunks.length));
+    // The summary takes the place of all but the last turns, whose seqs begin anew.
+    const kept = made.slice(1 + random.below(5)).flatMap(({ chunks }) => chunks);
+    const summary: Logged = { seq: 1, role: "system", chunk: { type: "text", text: "They spoke." } };
+    const log = [summary, ...kept.map((chunk, index) => ({ ...chunk, seq: index + 2 }))];
+    const away = withEvents(before, [{ type: "gap", conversationId }], 1_000);
+    const first = caughtUp(away, log);
+    expect(isStale(first)).toBe(true);
+    const second = caughtUp(first, log);
+    expect(isStale(second)).toBe(false);
+    expect(second.generation).toBe(1);
+    expect(second.turns.map(({ items }) => seen(items))).toEqual(turnsOf(log).map(({ items }) => seen(items)));
+  });
+
   test("that was deleted is empty, and begins again with another message", () => {
     const [first, second] = turnsFor(new Random(4), 2) as [MadeTurn, MadeTurn];
     const deleted = withEvents(caughtUp(EMPTY, first.chunks), [{ type: "conversation.deleted", conversationId }], 0);
@@ -239,8 +258,19 @@ describe("what is going on", () => {
     const called: ConversationEvent = { type: "tool-call", ...ids, ...call, input: {} };
     const output: ConversationEvent = { type: "tool-output", ...ids, toolCallId: "x", data: "a\r\nb", stream: "stdout" };
     expect(items([called, output])[1]).toMatchObject({ calls: [{ output: "a\nb", since: 1_000, result: undefined }] });
+    const started: ConversationEvent = { type: "tool-start", ...ids, toolCallId: "x", startedAt: 400 };
+    expect(items([called, started])[1]).toMatchObject({ calls: [{ since: 400 }] });
+    expect(items([called, { ...started, startedAt: 1_200 }])[1]).toMatchObject({ calls: [{ since: 1_000 }] });
+
     const done: ConversationEvent = { type: "done", ...ids, reason: "aborted" };
+    expect(items([called, done, started])[1]).toMatchObject({ calls: [{ since: undefined }] });
     expect(items([called, output, done])[1]).toMatchObject({ calls: [{ since: undefined }] });
+  });
+
+  test("a message has its images at once", () => {
+    const images = [{ url: "/images/c/1.png", mimeType: "image/png" }];
+    const message: ConversationEvent = { type: "user-message", ...ids, text: "look", images };
+    expect(withEvents(EMPTY, [message], 0).live[0]?.items).toMatchObject([{ kind: "said", text: "look", images }]);
   });
 
   test("calls of a step are one batch, and those of the next another one", () => {

@@ -56,9 +56,19 @@ export function isStale({ due, answered }: State): boolean {
   return answered < due;
 }
 
-/** With the history after its `latestSeq`. */
+/**
+ * After which seq the history is to be read next. What was read last is read again: another log can have taken the place of
+ * the one that is known, and not everybody hears of it.
+ */
+export function since({ latestSeq }: State): number {
+  return Math.max(0, latestSeq - 1);
+}
+
+/** With the history after `since`. */
 export function withHistory(state: State, page: Page, asked: Asked): State {
   if (asked.generation !== state.generation) return state;
+  const last = state.chunks.at(-1);
+  if (last && !isSame(last, page.chunks[0])) return replaced(state);
   const fresh = page.chunks.filter(({ seq }) => seq > state.latestSeq);
   const chunks = [...state.chunks, ...fresh];
   const known = new Set(state.turns);
@@ -86,7 +96,7 @@ export function hasOlder({ chunks }: State): boolean {
   return (chunks[0]?.seq ?? 1) > 1;
 }
 
-/** After events, in their order, that were heard at that time. */
+/** After events, in their order, that were heard at that time by the clock of the server. */
 export function withEvents(state: State, events: readonly ConversationEvent[], now: number): State {
   let next = state;
   for (let index = 0; index < events.length; ) {
@@ -125,13 +135,22 @@ function reduce(state: State, event: Exclude<ConversationEvent, OfTurn>): State 
       return { ...state, live, due: state.due + 1 };
     }
     case "conversation.compacted":
-      // The seqs begin anew.
-      return { ...EMPTY, live: state.live, generation: state.generation + 1 };
+      return replaced(state);
     case "conversation.deleted":
       return { ...EMPTY, answered: EMPTY.due, generation: state.generation + 1, isDeleted: true };
     case "status":
       return state;
   }
+}
+
+/** Its log is another one, whose seqs begin anew. */
+function replaced({ live, generation }: State): State {
+  return { ...EMPTY, live, generation: generation + 1 };
+}
+
+function isSame(known: Logged, read: Logged | undefined): boolean {
+  if (read?.seq !== known.seq || read.role !== known.role || read.turnId !== known.turnId) return false;
+  return JSON.stringify(read.chunk) === JSON.stringify(known.chunk);
 }
 
 function over(turn: Turn): Turn {
@@ -171,8 +190,8 @@ function say(draft: Draft, event: OfTurn, now: number): void {
   switch (event.type) {
     case "user-message":
     case "steering": {
-      const { clientMessageId, clientMessageIds = clientMessageId ? [clientMessageId] : [] } = event;
-      return draft.said(undefined, event.text, event.type === "steering", { messageIds: clientMessageIds });
+      const { text, images = [], clientMessageId, clientMessageIds = clientMessageId ? [clientMessageId] : [] } = event;
+      return draft.said(undefined, text, event.type === "steering", { images, messageIds: clientMessageIds });
     }
     case "text-delta":
       return draft.grow("text", undefined, event.delta, now);
@@ -182,6 +201,9 @@ function say(draft: Draft, event: OfTurn, now: number): void {
       const { toolCallId: id, toolName: name, input, stepId } = event;
       return draft.call(undefined, stepId, { id, name, input, since: now });
     }
+    case "tool-start":
+      // The clocks of two machines are never quite the same.
+      return draft.started(event.toolCallId, Math.min(now, event.startedAt));
     case "tool-output":
       return draft.output(event.toolCallId, event.data);
     case "tool-result": {

@@ -1,6 +1,7 @@
 // The time, for what is counted while it goes on.
 
 import { createSubscriber } from "svelte/reactivity";
+import { clock } from "../../lib/clock.svelte";
 
 /** How often it is looked at: milliseconds. */
 const TICK = 1_000;
@@ -10,8 +11,8 @@ const subscribe = createSubscriber((update) => {
   return () => clearInterval(timer);
 });
 
-/** Now, in milliseconds since the Unix epoch; anew each second. Reactive. */
+/** Now, by the clock of the server, in milliseconds since the Unix epoch; anew each second. Reactive. */
 export function now(): number {
   subscribe();
-  return Date.now();
+  return clock.now();
 }

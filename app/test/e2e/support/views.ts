@@ -67,8 +67,13 @@ export const VIEWS: readonly View[] = [
     open: async (page) => {
       await openTour(page);
       await page.locator("[data-item]").last().hover();
-      await page.mouse.wheel(0, -20_000);
-      await page.locator("[data-item=user]").first().waitFor();
+      const top = () => page.getByTestId("transcript").evaluate(({ scrollTop }) => scrollTop);
+      // Heights that become known on the way move it.
+      while ((await top()) > 0) {
+        await page.mouse.wheel(0, -2_000);
+        await page.waitForTimeout(100);
+      }
+      await said(page, "Read the notes").waitFor();
     },
   },
   {

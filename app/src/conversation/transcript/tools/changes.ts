@@ -5,15 +5,14 @@ import { isInput } from "./describe.js";
 export interface Line {
   readonly kind: "same" | "added" | "removed";
   readonly text: string;
-  /** Its number before and after, counted from the beginning of what is shown. */
-  readonly before: number | undefined;
-  readonly after: number | undefined;
 }
 
 export interface Change {
   readonly path: string;
   readonly before: string;
   readonly after: string;
+  /** It is the whole file, and not a part of it that stands nobody knows where. */
+  readonly isWhole: boolean;
   /** What is to be known besides. */
   readonly note: string | undefined;
 }
@@ -27,11 +26,11 @@ export function changeOf(name: string, input: unknown): Change | undefined {
   const { path, oldString, newString, content } = input;
   if (name === "edit_file" && typeof oldString === "string" && typeof newString === "string") {
     const note = input["replaceAll"] === true ? "Everywhere in the file" : undefined;
-    return { path: String(path), before: oldString, after: newString, note };
+    return { path: String(path), before: oldString, after: newString, isWhole: false, note };
   }
   if (name === "write_file" && typeof content === "string") {
     const note = input["overwrite"] === true ? "Replaces the whole file" : "A new file";
-    return { path: String(path), before: "", after: content, note };
+    return { path: String(path), before: "", after: content, isWhole: true, note };
   }
   return undefined;
 }
@@ -45,19 +44,10 @@ export async function linesOf({ before, after }: Pick<Change, "before" | "after"
   const parts = diffArrays(split(before), split(after), { timeout: PATIENCE });
   // Long texts that have little in common are shown one after the other.
   if (!parts) return [...whole("removed", before), ...whole("added", after)];
-  const lines: Line[] = [];
-  let [old, fresh] = [0, 0];
-  for (const { value, added, removed } of parts) {
+  return parts.flatMap(({ value, added, removed }) => {
     const kind = added ? "added" : removed ? "removed" : "same";
-    for (const text of value) {
-      const isBefore = kind !== "added";
-      const isAfter = kind !== "removed";
-      if (isBefore) old += 1;
-      if (isAfter) fresh += 1;
-      lines.push({ kind, text, before: isBefore ? old : undefined, after: isAfter ? fresh : undefined });
-    }
-  }
-  return lines;
+    return value.map((text): Line => ({ kind, text }));
+  });
 }
 
 /** Lines that are the same and lie far from a change are left out: a number says how many. */
@@ -77,12 +67,7 @@ export function withoutFar(lines: readonly Line[], near = 3): readonly Shown[] {
 }
 
 function whole(kind: "added" | "removed", text: string): readonly Line[] {
-  return split(text).map((line, index) => ({
-    kind,
-    text: line,
-    before: kind === "removed" ? index + 1 : undefined,
-    after: kind === "added" ? index + 1 : undefined,
-  }));
+  return split(text).map((line) => ({ kind, text: line }));
 }
 
 /** Without the empty line after a last line end. */

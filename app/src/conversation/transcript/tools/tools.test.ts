@@ -76,14 +76,20 @@ test("tasks are read as far as they are some", () => {
 });
 
 test("the last lines of an output are shown at first", () => {
-  expect(lastLines("a\nb\nc\nd\n", 2)).toEqual({ text: "c\nd\n", left: 2 });
-  expect(lastLines("a\nb", 2)).toEqual({ text: "a\nb", left: 0 });
-  expect(lastLines("a\nb\n", 2)).toEqual({ text: "a\nb\n", left: 0 });
-  expect(lastLines("", 2)).toEqual({ text: "", left: 0 });
+  const whole = { isCut: false, left: 0 };
+  expect(lastLines("a\nb\nc\nd\n", 2)).toEqual({ text: "c\nd\n", isCut: true, left: 2 });
+  expect(lastLines("\nb\nc", 2)).toEqual({ text: "b\nc", isCut: true, left: 1 });
+  for (const text of ["a\nb", "a\nb\n", "\n", "a", ""]) expect(lastLines(text, 2)).toEqual({ text, ...whole });
   const many = Array.from({ length: 500 }, (_, index) => `line ${index}`).join("\n");
   const { text, left } = lastLines(many, 200);
   expect(text.split("\n")).toHaveLength(200);
   expect(left).toBe(300);
+});
+
+test("of a line that has no end, the last characters are shown at first", () => {
+  expect(lastLines("abcdef", 2, 4)).toEqual({ text: "cdef", isCut: true, left: 0 });
+  expect(lastLines("a\nbcdef", 2, 4)).toEqual({ text: "cdef", isCut: true, left: 1 });
+  expect(lastLines("abcd", 2, 4)).toEqual({ text: "abcd", isCut: false, left: 0 });
 });
 
 describe("a change", () => {
@@ -91,23 +97,34 @@ describe("a change", () => {
 
   async function unified(before: string, after: string): Promise<string[]> {
     const lines = await linesOf({ before, after });
-    return lines.map(({ kind, text, before: old, after: fresh }) => `${old ?? ""}:${fresh ?? ""} ${signs[kind]}${text}`);
+    return lines.map(({ kind, text }) => signs[kind] + text);
   }
 
   test("is that of edit_file and write_file", () => {
     const edit = { path: "a", oldString: "x", newString: "y", replaceAll: true };
-    expect(changeOf("edit_file", edit)).toEqual({ path: "a", before: "x", after: "y", note: "Everywhere in the file" });
-    expect(changeOf("write_file", { path: "a", content: "x" })).toMatchObject({ before: "", after: "x", note: "A new file" });
+    expect(changeOf("edit_file", edit)).toEqual({
+      path: "a",
+      before: "x",
+      after: "y",
+      isWhole: false,
+      note: "Everywhere in the file",
+    });
+    expect(changeOf("write_file", { path: "a", content: "x" })).toMatchObject({
+      before: "",
+      after: "x",
+      isWhole: true,
+      note: "A new file",
+    });
     expect(changeOf("write_file", { path: "a", content: "x", overwrite: true })?.note).toBe("Replaces the whole file");
     expect(changeOf("edit_file", { path: "a" })).toBeUndefined();
     expect(changeOf("edit_file", '{"path"')).toBeUndefined();
     expect(changeOf("read_file", { path: "a" })).toBeUndefined();
   });
 
-  test("is shown line by line, with the numbers of both sides", async () => {
-    expect(await unified("a\nb\nc\n", "a\nB\nc\nd\n")).toEqual(["1:1  a", "2: -b", ":2 +B", "3:3  c", ":4 +d"]);
-    expect(await unified("", "a\nb\n")).toEqual([":1 +a", ":2 +b"]);
-    expect(await unified("a\r\nb", "")).toEqual(["1: -a", "2: -b"]);
+  test("is shown line by line", async () => {
+    expect(await unified("a\nb\nc\n", "a\nB\nc\nd\n")).toEqual([" a", "-b", "+B", " c", "+d"]);
+    expect(await unified("", "a\nb\n")).toEqual(["+a", "+b"]);
+    expect(await unified("a\r\nb", "")).toEqual(["-a", "-b"]);
   });
 
   test("leaves out what is the same and far away", async () => {
