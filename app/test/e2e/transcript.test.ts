@@ -126,6 +126,26 @@ test("a tool's output is seen while it runs, and its result when it is opened, b
   await items(page, "text").filter({ hasText: "That was it." }).waitFor();
 });
 
+test("a call that waits for another one of its step says so, and no time runs for it", async ({ start }) => {
+  const world = await start();
+  await world.write("a.txt", "a\n");
+  world.provider.answer("both", [
+    [call("run_shell", { command: "while [ ! -e go ]; do sleep 0.05; done" }), call("read_file", { path: "a.txt" })],
+    [say("Both are done.")],
+  ]);
+  const page = await open(world);
+  await send(page, "do both");
+  await page.getByText("2 tool calls in one step, 1 running, 1 waiting").waitFor();
+  const waiting = items(page, "tool").nth(1);
+  expect(await waiting.getAttribute("data-state")).toBe("waiting");
+  // Time runs for the other one.
+  await items(page, "tool").first().getByText("1.0 s").waitFor();
+  expect(await waiting.locator(".time").count()).toBe(0);
+  await world.write("go", "");
+  await page.getByText("Both are done.").waitFor();
+  expect(await waiting.getAttribute("data-state")).toBe("done");
+});
+
 test("steering is shown where it landed, and a stopped turn says so", async ({ start }) => {
   const world = await start();
   world.provider.answer("steer", [
@@ -528,6 +548,24 @@ test("a closed conversation says so, until it is opened again, or its next messa
   await page.getByRole("note").getByRole("button", { name: "Open again" }).click();
   await note.waitFor({ state: "detached" });
   expect(await world.ask("GET", `/conversations/${ID}/status`)).toMatchObject({ status: "idle" });
+});
+
+test("the end stays in view when what is below becomes smaller, and larger", async ({ start }) => {
+  const world = await start();
+  await long(world, 6);
+  const page = await open(world);
+  await items(page, "text").filter({ hasText: "Answer 6." }).waitFor();
+  const note = page.getByRole("note");
+  const newest = page.getByRole("button", { name: "Jump to the newest" });
+  for (let round = 0; round < 3; round += 1) {
+    await world.ask("POST", `/conversations/${ID}/close`);
+    await note.waitFor();
+    await expect.poll(() => above(page)).toBeLessThan(2);
+    await world.ask("POST", `/conversations/${ID}/reopen`);
+    await note.waitFor({ state: "detached" });
+    await expect.poll(() => above(page)).toBeLessThan(2);
+    expect(await newest.isVisible()).toBe(false);
+  }
 });
 
 test("a deleted conversation says so", async ({ start }) => {

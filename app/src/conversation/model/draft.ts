@@ -77,7 +77,7 @@ export class Draft {
 
   /** The tool of a call that goes on runs since then: it may have had to wait for others of its step. */
   started(callId: string, since: number): void {
-    this.#change(callId, (call) => (call.since === undefined ? call : { ...call, since }));
+    this.#change(callId, (call) => (call.since === undefined ? call : { ...call, since, isStarted: true }));
   }
 
   output(callId: string, data: string): void {

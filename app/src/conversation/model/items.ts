@@ -53,8 +53,10 @@ export interface Call {
   readonly output: string;
   readonly result: { readonly content: string; readonly isError: boolean } | undefined;
   readonly durationMs: number | undefined;
-  /** When it began, as far as that was heard, else when it was first heard of. By the clock of the server; only while it runs. */
+  /** When its tool started, or before that, when it was first heard of. By the clock of the server; only while it goes on. */
   readonly since: number | undefined;
+  /** Whether its tool has started, while it goes on: it may have to wait for others of its step. */
+  readonly isStarted?: boolean;
 }
 
 /** Something failed. */
@@ -105,13 +107,14 @@ export interface Told {
 export type Metrics = TurnMetrics & TurnMetricsExtras;
 
 /** How a call does. `cut-off`: the turn ended before it did. */
-export type CallState = "running" | "done" | "failed" | "cut-off";
+export type CallState = "waiting" | "running" | "done" | "failed" | "cut-off";
 
 /** What servers write as the result of calls that did not come to an end. */
 const CUT_OFF = /^(Aborted$|\[aborted: |interrupted: )|\n\[aborted: [^\n]*\]$/;
 
-export function stateOf({ result, since }: Call): CallState {
-  if (!result) return since === undefined ? "cut-off" : "running";
+export function stateOf({ result, since, isStarted }: Call): CallState {
+  if (!result && since === undefined) return "cut-off";
+  if (!result) return isStarted ? "running" : "waiting";
   if (!result.isError) return "done";
   return CUT_OFF.test(result.content) ? "cut-off" : "failed";
 }

@@ -259,7 +259,7 @@ describe("what is going on", () => {
     const output: ConversationEvent = { type: "tool-output", ...ids, toolCallId: "x", data: "a\r\nb", stream: "stdout" };
     expect(items([called, output])[1]).toMatchObject({ calls: [{ output: "a\nb", since: 1_000, result: undefined }] });
     const started: ConversationEvent = { type: "tool-start", ...ids, toolCallId: "x", startedAt: 400 };
-    expect(items([called, started])[1]).toMatchObject({ calls: [{ since: 400 }] });
+    expect(items([called, started])[1]).toMatchObject({ calls: [{ since: 400, isStarted: true }] });
     expect(items([called, { ...started, startedAt: 1_200 }])[1]).toMatchObject({ calls: [{ since: 1_000 }] });
 
     const done: ConversationEvent = { type: "done", ...ids, reason: "aborted" };

@@ -11,7 +11,6 @@ import {
   type Said,
   type Thinking,
   type Turn,
-  stateOf,
 } from "../model/items.js";
 import { type Block, Document, isShort } from "./markdown/blocks.js";
 
@@ -125,7 +124,7 @@ export function working(turn: Turn, isSilent: boolean): readonly Row[] {
   if (turn.state !== "running") return [];
   const last = turn.items.at(-1);
   const isShown = (last?.kind === "thinking" && last.since !== undefined) || last?.kind === "retry";
-  const isRunning = last?.kind === "batch" && last.calls.some((call) => stateOf(call) === "running");
+  const isRunning = last?.kind === "batch" && last.calls.some(({ since }) => since !== undefined);
   const isTelling = last?.kind === "text" && !isSilent;
   return isShown || isRunning || isTelling ? [] : [{ kind: "working", key: `${turn.id}/working`, seq: undefined }];
 }

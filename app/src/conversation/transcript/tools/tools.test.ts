@@ -47,7 +47,8 @@ describe("a call is described", () => {
 
   test("with its state", () => {
     const open = { ...shell(""), result: undefined };
-    expect(stateOf({ ...open, since: 5 })).toBe("running");
+    expect(stateOf({ ...open, since: 5 })).toBe("waiting");
+    expect(stateOf({ ...open, since: 5, isStarted: true })).toBe("running");
     expect(stateOf(open)).toBe("cut-off");
     expect(stateOf(shell("ok"))).toBe("done");
     expect(stateOf(shell("no", true))).toBe("failed");
