@@ -72,7 +72,7 @@ export class Draft {
 
   call(seq: Seq, stepId: string | undefined, call: Pick<Call, "id" | "name" | "input" | "since">): void {
     this.#begin();
-    this.#add(seq, stepId, { ...call, output: "", result: undefined, durationMs: undefined });
+    this.#add(seq, stepId, { ...call, output: "", result: undefined, durationMs: undefined, isStarted: false });
   }
 
   /** The tool of a call that goes on runs since then: it may have had to wait for others of its step. */
@@ -81,13 +81,14 @@ export class Draft {
   }
 
   output(callId: string, data: string): void {
-    this.#change(callId, (call) => ({ ...call, output: call.output + clean(data) }));
+    // Whoever writes has started, whether or not that was heard.
+    this.#change(callId, (call) => ({ ...call, output: call.output + clean(data), isStarted: true }));
   }
 
   result(seq: Seq, stepId: string | undefined, answer: Answer, durationMs: number | undefined): void {
     const { id, name, isError } = answer;
     const result = { content: clean(answer.content), isError };
-    const over = { output: "", result, durationMs, since: undefined };
+    const over = { output: "", result, durationMs, since: undefined, isStarted: false };
     const isKnown = this.#change(id, (call) => ({ ...call, ...over }));
     if (!isKnown) this.#add(seq, stepId, { id, name, input: undefined, ...over });
     this.#isStepOver = true;
@@ -109,7 +110,7 @@ export class Draft {
     this.#settle();
     for (const [index, item] of this.#items.entries()) {
       if (item.kind !== "batch" || !item.calls.some(({ since }) => since !== undefined)) continue;
-      this.#items[index] = { ...item, calls: item.calls.map((call) => ({ ...call, since: undefined })) };
+      this.#items[index] = { ...item, calls: item.calls.map((call) => ({ ...call, since: undefined, isStarted: false })) };
     }
   }
 

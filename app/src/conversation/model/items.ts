@@ -55,8 +55,8 @@ export interface Call {
   readonly durationMs: number | undefined;
   /** When its tool started, or before that, when it was first heard of. By the clock of the server; only while it goes on. */
   readonly since: number | undefined;
-  /** Whether its tool has started, while it goes on: it may have to wait for others of its step. */
-  readonly isStarted?: boolean;
+  /** Whether its tool has started and goes on: it may have to wait for others of its step. */
+  readonly isStarted: boolean;
 }
 
 /** Something failed. */

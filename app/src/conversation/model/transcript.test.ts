@@ -257,7 +257,10 @@ describe("what is going on", () => {
     const call = { toolCallId: "x", toolName: "run_shell", stepId: "t#0" as never };
     const called: ConversationEvent = { type: "tool-call", ...ids, ...call, input: {} };
     const output: ConversationEvent = { type: "tool-output", ...ids, toolCallId: "x", data: "a\r\nb", stream: "stdout" };
-    expect(items([called, output])[1]).toMatchObject({ calls: [{ output: "a\nb", since: 1_000, result: undefined }] });
+    expect(items([called, output])[1]).toMatchObject({
+      calls: [{ output: "a\nb", since: 1_000, isStarted: true, result: undefined }],
+    });
+    expect(items([called])[1]).toMatchObject({ calls: [{ since: 1_000, isStarted: false }] });
     const started: ConversationEvent = { type: "tool-start", ...ids, toolCallId: "x", startedAt: 400 };
     expect(items([called, started])[1]).toMatchObject({ calls: [{ since: 400, isStarted: true }] });
     expect(items([called, { ...started, startedAt: 1_200 }])[1]).toMatchObject({ calls: [{ since: 1_000 }] });

@@ -6,7 +6,7 @@ import { lastLines } from "./lines.js";
 
 function shell(content: string, isError = false): Call {
   const result = { content, isError };
-  return { id: "x", name: "run_shell", input: { command: "ls" }, output: "", result, durationMs: 5, since: undefined };
+  return { id: "x", name: "run_shell", input: { command: "ls" }, output: "", result, durationMs: 5, since: undefined, isStarted: false };
 }
 
 describe("a call is described", () => {
