@@ -82,6 +82,8 @@ export const VIEWS: readonly View[] = [
     open: async (page) => {
       await page.goto("/c/count");
       await said(page, "I count them.").waitFor();
+      // It is said when nothing else has been for a while.
+      await page.getByTestId("transcript").getByText("Working", { exact: true }).waitFor();
     },
   },
   {

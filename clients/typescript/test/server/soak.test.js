@@ -21,6 +21,9 @@ function atoms(event) {
   return [...(delta ?? data ?? " ")].map((letter) => `${letter} ${whole}`);
 }
 
+/** Whether everybody hears it: what is beyond the contract, some do, or hear it again. */
+const isSaid = ({ type }) => type !== "status" && type !== "provider-retry" && type !== "tool-start";
+
 /** A watcher, and what it hears. */
 class Watcher {
   events = [];
@@ -37,7 +40,7 @@ class Watcher {
 
   async #listen() {
     for await (const event of this.stream) {
-      if (event.type === "status" || event.type === "provider-retry" || event.type === "tool-start") continue;
+      if (!isSaid(event)) continue;
       this.events.push(event);
       if (event.type === "gap") this.gaps += 1;
       if (event.type === "turn-sealed") this.#sealed.add(event.turnId);
@@ -138,7 +141,9 @@ test("no weather costs a watcher anything", { timeout: (SECONDS + 120) * 1000 },
       const words = message(dice);
       sent[id].push(words);
       const heard = [];
-      for await (const event of sender.conversations.stream({ conversationId: id, message: words })) heard.push(event);
+      for await (const event of sender.conversations.stream({ conversationId: id, message: words })) {
+        if (isSaid(event)) heard.push(event);
+      }
       turns.push({ id, heard });
       await sleep(dice.upTo(300));
     }
