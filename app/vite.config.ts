@@ -47,6 +47,8 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           globalSetup: ["test/e2e/setup.ts"],
+          // What a busy machine has upset once is named in the report; what fails twice is wrong.
+          retry: 1,
           // A page of a busy machine takes its time.
           expect: { poll: { timeout: 30_000, interval: 50 } },
         },

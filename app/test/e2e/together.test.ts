@@ -48,7 +48,10 @@ async function showsTheLog(world: World, page: Page): Promise<void> {
 const isActive = async (world: World): Promise<boolean> =>
   (await world.ask<{ isActive: boolean }>("GET", `/conversations/${TRIP}/status`)).isActive;
 
-test("two browsers and the command line, one of them offline for a while, end with the same transcript", async ({ start }) => {
+/** That all see the same is promised for each time. */
+const ONCE = { retry: 0 };
+
+test("two browsers and the command line, one of them offline for a while, end with the same transcript", ONCE, async ({ start }) => {
   const world = await start();
   await script(world);
   const [desk, phone] = await Promise.all([open(world), open(world, { phone: true })]);
@@ -92,7 +95,7 @@ test("two browsers and the command line, one of them offline for a while, end wi
   expect(unmarked(printed(history.stdout))).toEqual(unmarked(log));
 });
 
-test("what the command line was told of a turn is what a browser shows of it", async ({ start }) => {
+test("what the command line was told of a turn is what a browser shows of it", ONCE, async ({ start }) => {
   const world = await start();
   await script(world);
   for (const gate of ["first", "second", "third"]) world.provider.release(gate);
@@ -106,7 +109,7 @@ test("what the command line was told of a turn is what a browser shows of it", a
   expect(texts.join(" ").replaceAll(/\s+/g, " ")).toBe(told.replaceAll(/([.])(?=[A-Z])/g, "$1 "));
 });
 
-test("another device sees the images of a message at once, and since when a tool runs", async ({ start }) => {
+test("another device sees the images of a message at once, and since when a tool runs", ONCE, async ({ start }) => {
   const world = await start();
   const running = "while [ ! -e stop ]; do sleep 0.05; done";
   world.provider.answer("look", [[call("run_shell", { command: running })], [say("I looked.")]]);
@@ -126,7 +129,7 @@ test("another device sees the images of a message at once, and since when a tool
   await sees(second, "I looked.");
 });
 
-test("a reload in the middle of a turn shows the same", async ({ start }) => {
+test("a reload in the middle of a turn shows the same", ONCE, async ({ start }) => {
   const world = await start();
   await script(world);
   const page = await open(world);
@@ -149,7 +152,7 @@ test("a reload in the middle of a turn shows the same", async ({ start }) => {
   await showsTheLog(world, second);
 });
 
-test("a device that was offline while the conversation was compacted shows what is there now", async ({ start }) => {
+test("a device that was offline while the conversation was compacted shows what is there now", ONCE, async ({ start }) => {
   const world = await start();
   for (let turn = 1; turn <= 8; turn += 1) await world.turn(TRIP, `stop number ${turn}`);
   const page = await open(world);
@@ -165,7 +168,7 @@ test("a device that was offline while the conversation was compacted shows what 
   expect((await shown(page)).filter(([kind]) => kind === "user").map(([, text]) => text)).toEqual(["stop number 8", "stop number 9"]);
 });
 
-test("a server that is killed in the middle of a turn comes back with what was seen, and goes on", async ({ start }) => {
+test("a server that is killed in the middle of a turn comes back with what was seen, and goes on", ONCE, async ({ start }) => {
   const world = await start();
   await script(world);
   const page = await open(world);
