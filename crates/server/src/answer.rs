@@ -1,7 +1,7 @@
 //! Answers that are not a success.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use wire::{ErrorBody, ErrorCode};
 
@@ -65,7 +65,12 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = ErrorBody { error: self.message, code: Some(self.code.as_str().to_owned()) };
-        (self.status, Json(body)).into_response()
+        let mut response = (self.status, Json(body)).into_response();
+        // The rest of the body is not read, so that the connection ends here: the next request is to take another one.
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 

@@ -116,6 +116,19 @@ async fn bad_input_is_refused_with_words_and_a_code_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_connection_on_which_a_body_was_left_unread_is_said_to_end() {
+    let server = serve().await;
+    let post = |body: String| server.client.post(server.url("/chat")).body(body).send();
+    let refused = post(format!(r#"{{"message": "{}"}}"#, "x".repeat(100_000))).await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["connection"]),
+        (413, &"close".parse().unwrap())
+    );
+    let read = post("{}".to_owned()).await.unwrap();
+    assert_eq!((read.status().as_u16(), read.headers().get("connection")), (400, None));
+}
+
+#[tokio::test]
 async fn conversations_are_listed_stopped_queued_and_closed() {
     let server = serve().await;
     assert_eq!(server.get("/health").await, (200, json!({"ok": true})));
