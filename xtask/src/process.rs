@@ -71,7 +71,7 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     let line = line(&command);
     println!("$ {line}");
     let cannot = || format!("cannot start `{line}`");
-    let (status, last) = if io::stdout().is_terminal() {
+    let (status, last) = if is_watched() {
         (command.status().with_context(cannot)?, Vec::new())
     } else {
         let (output, input) = io::pipe()?;
@@ -86,6 +86,12 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
         return Ok(());
     }
     Err(Failure { line, status, last }.into())
+}
+
+/// Whether somebody sees what is printed as it comes. What goes to a terminal is left alone, and so is what is kept apart
+/// from it, as the tables of benchmarks are.
+fn is_watched() -> bool {
+    io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
 /// Prints what comes, and says at its end what came last.
@@ -179,7 +185,7 @@ mod tests {
     #[test]
     fn a_failure_knows_what_was_printed_last() {
         // Tests have no terminal of their own, or one that they do not print to.
-        if io::stdout().is_terminal() {
+        if is_watched() {
             return;
         }
         let error = run(program("sh", &["-c", "seq 200; echo oh >&2; exit 3"])).unwrap_err();
